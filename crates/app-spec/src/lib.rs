@@ -1,0 +1,1 @@
+//! The platform's documents: lossless app spec, jobs, deployments, firewall rules, ids.

@@ -1,0 +1,1 @@
+//! The harbor-pilot binary: arguments, environment, wiring, publishing, exit codes.

@@ -1,0 +1,2 @@
+//! The `harbor-pilot` binary.
+fn main() {}

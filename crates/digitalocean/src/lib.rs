@@ -1,0 +1,1 @@
+//! The DigitalOcean endpoints that Harbor Pilot uses, over an exchangeable transport.

@@ -1,0 +1,1 @@
+//! The Actions runner protocol and the GitHub calls that Harbor Pilot uses.

@@ -1,0 +1,1 @@
+//! Everything decided or worded about one migration: pure, no I/O, no clock.

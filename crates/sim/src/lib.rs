@@ -1,0 +1,1 @@
+//! Servers that behave like App Platform and the GitHub calls Harbor Pilot uses.
