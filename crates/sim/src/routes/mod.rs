@@ -1,0 +1,3 @@
+//! The HTTP faces of a world, one module per group of endpoints.
+
+pub(crate) mod github;
