@@ -1,0 +1,112 @@
+//! What the driver tells while it works: the one stream that feeds every reporter.
+//!
+//! An event says what changed, not what was polled. Text from outside is [`Clean`].
+
+use crate::{Clean, Evidence, JobName, Plan, Refusal, Verdict};
+use app_spec::{DeploymentId, Phase};
+use jiff::Timestamp;
+
+/// One thing that happened, with the platform's time.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When, by the platform's clock.
+    pub at: Timestamp,
+    /// What.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// The plan is made; it is about to be carried out.
+    Planned(Box<Plan>),
+    /// It is refused.
+    Refused(Refusal),
+    /// A wait began or its cause changed.
+    Waiting(Clean),
+    /// The claim stands in the ledger.
+    Claimed,
+    /// The job is in the spec.
+    Inserted {
+        /// The job.
+        job: JobName,
+        /// The deployment that the PUT made, where the reply named it.
+        deployment: Option<DeploymentId>,
+    },
+    /// The reply of a PUT was lost or doubtful; the app is read before anything else.
+    Doubtful(Clean),
+    /// A deployment was seen for the first time or its phase changed.
+    Phase {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Whose it is.
+        role: Role,
+        /// Its phase now.
+        phase: Phase,
+    },
+    /// The job's process runs inside the platform.
+    JobRunning {
+        /// The deployment it runs in.
+        deployment: DeploymentId,
+    },
+    /// A log was read.
+    Log {
+        /// The job.
+        job: JobName,
+        /// The deployment that ran it.
+        deployment: DeploymentId,
+        /// What it proves.
+        evidence: Evidence,
+        /// Its last lines, marks taken out, newest last.
+        tail: Vec<Clean>,
+        /// How many lines it has in all.
+        lines: u64,
+        /// Where it was written, as the user named the folder.
+        path: Option<String>,
+    },
+    /// Jobs are out of the spec.
+    Removed {
+        /// Their names.
+        jobs: Vec<String>,
+        /// The deployment that the PUT made, where the reply named it.
+        deployment: Option<DeploymentId>,
+    },
+    /// A deployment of ours was asked to cancel.
+    Cancelled(DeploymentId),
+    /// The app is proven put back: the spec's fingerprint equals the baseline's, or these paths were changed by others.
+    Restored {
+        /// Paths that others changed meanwhile.
+        changed_by_others: Vec<String>,
+    },
+    /// The health probe came to a result.
+    Health {
+        /// Whether three good answers in a row were seen.
+        ok: bool,
+    },
+    /// The firewall was looked at or put back.
+    Firewall {
+        /// Whether it was written.
+        restored: bool,
+        /// Rules beside the app's own and the kept ones (before a restore).
+        extra: Vec<Clean>,
+    },
+    /// Something recovered from, worth telling.
+    Warned(Clean),
+    /// It ended.
+    Ended(Box<Verdict>),
+}
+
+/// Whose a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Made by our insert.
+    Ours,
+    /// Made by somebody else; it carries our job.
+    CarriesOurs,
+    /// The platform's rollback of ours.
+    Rollback,
+    /// Made by our removal.
+    CleanUp,
+    /// Somebody else's, waited for before the insert.
+    Other,
+}

@@ -1,0 +1,234 @@
+//! What the outside world shows now, and what this process has done so far.
+//!
+//! Everything that must survive a crash is derived from deployments, ledger and logs. What stands under
+//! [`Doings`] is known to this process alone and may be lost without harm.
+
+use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, Nonce};
+use app_spec::{App, CommitSha, Deployment, DeploymentId, FirewallRules};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Everything that `next` may look at.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The platform's clock.
+    pub now: Timestamp,
+    /// The platform's clock when this process first read it.
+    pub since: Timestamp,
+    /// What this process may do and how long it may take.
+    pub mode: Mode,
+    /// A stop that was asked for.
+    pub stop: Option<Stop>,
+    /// The app.
+    pub app: AppView,
+    /// Deployments, newest first, as far back as was looked.
+    pub deployments: Vec<Deployment>,
+    /// The ledger's entries for the keys in question, oldest first; `Err` when it can't be read.
+    pub ledger: LedgerView,
+    /// What was read of logs, by the job and the deployment that ran it.
+    pub logs: BTreeMap<(JobName, DeploymentId), LogView>,
+    /// Whether a live commit contains the merged commit, by live commit.
+    pub lineage: BTreeMap<CommitSha, Contains>,
+    /// Health answers since the job was proven out of the spec, oldest first.
+    pub health: Vec<HealthSample>,
+    /// One health answer from before the insert.
+    pub health_before: Option<HealthSample>,
+    /// The firewall as last read.
+    pub firewall: FirewallView,
+    /// What this process did.
+    pub doings: Doings,
+}
+
+/// What a process may do, and its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// May insert; waits as long as the plan's deadline says.
+    Main,
+    /// The Action's post step: never inserts, four minutes.
+    Post,
+    /// The sweeper and `reap`: never inserts.
+    Sweep,
+}
+
+/// A stop that was asked for from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGINT or SIGTERM, or the run was cancelled: end within seconds, leave the rest to post or sweep.
+    Signal,
+    /// `stop`: take the job out, in good order.
+    Asked,
+}
+
+/// The app, as far as it can be seen.
+#[derive(Debug, Clone)]
+pub enum AppView {
+    /// As last read.
+    Present(Box<App>),
+    /// It answered 404, twice in a row.
+    Gone,
+    /// The platform gives no answer since then.
+    Unreachable(Timestamp),
+    /// The token is no longer accepted, or lacks a scope.
+    Denied,
+}
+
+/// The ledger, as far as it can be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerView {
+    /// Its entries for the keys in question, oldest first.
+    Entries(Vec<LedgerEntry>),
+    /// It can't be read now.
+    Unreachable,
+}
+
+impl LedgerView {
+    /// Returns the entries, none where it can't be read.
+    #[must_use]
+    pub fn entries(&self) -> &[LedgerEntry] {
+        match self {
+            Self::Entries(entries) => entries,
+            Self::Unreachable => &[],
+        }
+    }
+}
+
+/// What was read of one job's log on one deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogView {
+    /// What its marks prove.
+    pub evidence: Evidence,
+    /// How many times it was asked for.
+    pub tries: u32,
+    /// When it was first asked for, by the platform's clock.
+    pub first_asked: Timestamp,
+    /// Whether anything was read at the last try.
+    pub read: LogRead,
+}
+
+/// How far the last try to read a log came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogRead {
+    /// Read to its end.
+    Whole,
+    /// Read, but cut at the size limit in the middle; head and tail are there.
+    Cut,
+    /// The platform has none yet, or answers 400 or nothing.
+    Absent,
+    /// It could not be read.
+    Failed,
+}
+
+/// Whether one commit contains another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contains {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It can't be told (the history is not to be had).
+    Unknown,
+}
+
+/// One answer of the app's health address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthSample {
+    /// When, by the platform's clock.
+    pub at: Timestamp,
+    /// The HTTP status; nothing when there was no answer.
+    pub status: Option<u16>,
+}
+
+impl HealthSample {
+    /// Returns whether the answer was a 2xx.
+    #[must_use]
+    pub fn ok(self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// The firewall, as far as it was looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FirewallView {
+    /// Not read yet.
+    Unread,
+    /// As last read.
+    Rules(FirewallRules),
+    /// It can't be read.
+    Failed,
+}
+
+/// What this process did: hints that save look-ups, never the only proof of anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doings {
+    /// The claim this process made.
+    pub claim: Option<MadeClaim>,
+    /// The insert this process sent.
+    pub insert: Option<Put>,
+    /// Removals this process sent, oldest first.
+    pub removals: Vec<Put>,
+    /// Deployments this process asked to cancel.
+    pub cancelled: Vec<DeploymentId>,
+    /// Outcomes recorded, by ledger entry.
+    pub recorded: Vec<EntryId>,
+    /// Times the firewall was written.
+    pub firewall_writes: u32,
+    /// Outcomes that could not be recorded.
+    pub record_failures: u32,
+    /// Claims that could not be made.
+    pub claim_failures: u32,
+    /// The platform refused an insert with these words.
+    pub insert_refused: Option<PutRefused>,
+    /// Ends of logs, kept for the report, by job and deployment: path on disk.
+    pub log_paths: BTreeMap<(JobName, DeploymentId), String>,
+}
+
+/// The claim this process made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeClaim {
+    /// Its place in the ledger.
+    pub id: EntryId,
+    /// When it was made, by the platform's clock.
+    pub at: Timestamp,
+    /// Its nonce.
+    pub nonce: Nonce,
+}
+
+/// One PUT of the app spec, as its sender knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// When it was sent, by the platform's clock.
+    pub at: Timestamp,
+    /// What came back.
+    pub outcome: PutResult,
+}
+
+/// What came back of a PUT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutResult {
+    /// It was applied; the deployment it made, where the reply named it.
+    Applied(Option<DeploymentId>),
+    /// It was certainly not applied.
+    NotApplied,
+    /// It may have been applied, or be applied later.
+    Ambiguous,
+}
+
+/// Why the platform refused an insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutRefused {
+    /// The token is not accepted or lacks a scope.
+    Access,
+    /// The spec is refused, with the platform's words.
+    Spec(crate::Clean),
+    /// Too many requests, or no connection: it may be tried again.
+    Busy,
+}
+
+/// Something a job said about itself that the report repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisarmedCopy {
+    /// The deployment whose copy of the job ran nothing.
+    pub deployment: DeploymentId,
+    /// Why.
+    pub why: Disarmed,
+}
