@@ -1,0 +1,519 @@
+//! Read-only lenses over the components of an app spec.
+//!
+//! A lens never owns or normalises: what it does not name is still in [`Component::raw`]. Documented in
+//! the platform's app spec reference and API description; where the two differ the tolerant reading wins.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::env::Env;
+use crate::read;
+use crate::redact;
+use crate::wire::wire_enum;
+
+/// The kind of a component, which is the list of the spec that it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ComponentKind {
+    /// A service with a port.
+    Service,
+    /// A long-running process without a port.
+    Worker,
+    /// A process that runs at a deployment or on a schedule.
+    Job,
+    /// Files served as they are.
+    StaticSite,
+    /// Serverless functions.
+    Function,
+    /// A database, managed or for development.
+    Database,
+}
+
+impl ComponentKind {
+    /// Every kind, in the order in which specs are read.
+    pub const ALL: [Self; 6] = [
+        Self::Service,
+        Self::Worker,
+        Self::Job,
+        Self::StaticSite,
+        Self::Function,
+        Self::Database,
+    ];
+
+    /// Returns the key of the spec's list that holds components of this kind.
+    #[must_use]
+    pub fn list_key(self) -> &'static str {
+        match self {
+            Self::Service => "services",
+            Self::Worker => "workers",
+            Self::Job => "jobs",
+            Self::StaticSite => "static_sites",
+            Self::Function => "functions",
+            Self::Database => "databases",
+        }
+    }
+}
+
+impl fmt::Display for ComponentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Service => "service",
+            Self::Worker => "worker",
+            Self::Job => "job",
+            Self::StaticSite => "static site",
+            Self::Function => "function",
+            Self::Database => "database",
+        })
+    }
+}
+
+wire_enum! {
+    /// When a job runs.
+    JobKind {
+        /// Before the services of a deployment are rolled out.
+        PreDeploy = "PRE_DEPLOY",
+        /// After the services are healthy; what the platform makes of an absent kind.
+        PostDeploy = "POST_DEPLOY",
+        /// After a component failed to deploy.
+        FailedDeploy = "FAILED_DEPLOY",
+        /// At the times of its schedule, and at no deployment (documented for the Go client only).
+        Scheduled = "SCHEDULED",
+    }
+}
+
+/// When a scheduled job runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// The cron expression.
+    pub cron: String,
+    /// The name of the time zone; absent is UTC.
+    pub time_zone: Option<String>,
+}
+
+/// Where the code of a component comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A repository on GitHub.
+    GitHub {
+        /// `owner/name`.
+        repo: String,
+        /// The tracked branch.
+        branch: Option<String>,
+        /// Whether a push to the branch deploys the app.
+        deploy_on_push: bool,
+    },
+    /// A repository on GitLab.
+    GitLab {
+        /// The path of the repository, groups included.
+        repo: String,
+        /// The tracked branch.
+        branch: Option<String>,
+        /// Whether a push to the branch deploys the app.
+        deploy_on_push: bool,
+    },
+    /// A repository on Bitbucket.
+    Bitbucket {
+        /// `workspace/name`.
+        repo: String,
+        /// The tracked branch.
+        branch: Option<String>,
+        /// Whether a push to the branch deploys the app.
+        deploy_on_push: bool,
+    },
+    /// Any repository that can be cloned; it may name a user and a password, so handle it as a secret.
+    Git {
+        /// The clone URL.
+        repo_clone_url: String,
+        /// The tracked branch.
+        branch: Option<String>,
+    },
+    /// A container image.
+    Image {
+        /// `DOCR`, `DOCKER_HUB` or `GHCR`.
+        registry_type: Option<String>,
+        /// The registry's name; empty for `DOCR`.
+        registry: Option<String>,
+        /// The repository in the registry.
+        repository: String,
+        /// The tag; absent together with the digest is `latest`.
+        tag: Option<String>,
+        /// The digest, which excludes a tag.
+        digest: Option<String>,
+        /// Whether a new image under the tag deploys the app.
+        deploy_on_push: bool,
+    },
+    /// A source under a key that we know, in a form that we do not.
+    Other,
+}
+
+impl Source {
+    /// The keys of a component under which a source can stand.
+    pub(crate) const KEYS: [&'static str; 5] = ["github", "gitlab", "bitbucket", "git", "image"];
+
+    /// Returns the tracked branch of a repository source.
+    #[must_use]
+    pub fn branch(&self) -> Option<&str> {
+        match self {
+            Self::GitHub { branch, .. }
+            | Self::GitLab { branch, .. }
+            | Self::Bitbucket { branch, .. }
+            | Self::Git { branch, .. } => branch.as_deref(),
+            Self::Image { .. } | Self::Other => None,
+        }
+    }
+
+    /// Tells whether a push (of code or of an image) deploys the app.
+    #[must_use]
+    pub fn deploys_on_push(&self) -> bool {
+        match self {
+            Self::GitHub { deploy_on_push, .. }
+            | Self::GitLab { deploy_on_push, .. }
+            | Self::Bitbucket { deploy_on_push, .. }
+            | Self::Image { deploy_on_push, .. } => *deploy_on_push,
+            Self::Git { .. } | Self::Other => false,
+        }
+    }
+
+    fn read(key: &str, raw: &Value) -> Self {
+        let Some(raw) = raw.as_object() else {
+            return Self::Other;
+        };
+        let branch = read::owned_text(raw, "branch");
+        let deploy_on_push = read::flag(raw, "deploy_on_push");
+        let repo = read::owned_text(raw, "repo");
+        match (key, repo) {
+            ("github", Some(repo)) => Self::GitHub {
+                repo,
+                branch,
+                deploy_on_push,
+            },
+            ("gitlab", Some(repo)) => Self::GitLab {
+                repo,
+                branch,
+                deploy_on_push,
+            },
+            ("bitbucket", Some(repo)) => Self::Bitbucket {
+                repo,
+                branch,
+                deploy_on_push,
+            },
+            ("git", _) => {
+                read::owned_text(raw, "repo_clone_url").map_or(Self::Other, |repo_clone_url| {
+                    Self::Git {
+                        repo_clone_url,
+                        branch,
+                    }
+                })
+            }
+            ("image", _) => Self::read_image(raw),
+            (_, _) => Self::Other,
+        }
+    }
+
+    fn read_image(raw: &Map<String, Value>) -> Self {
+        let Some(repository) = read::owned_text(raw, "repository") else {
+            return Self::Other;
+        };
+        Self::Image {
+            registry_type: read::owned_text(raw, "registry_type"),
+            registry: read::owned_text(raw, "registry"),
+            repository,
+            tag: read::owned_text(raw, "tag"),
+            digest: read::owned_text(raw, "digest"),
+            deploy_on_push: read::child(raw, "deploy_on_push")
+                .is_some_and(|settings| read::flag(settings, "enabled")),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GitHub {
+                repo,
+                branch,
+                deploy_on_push,
+            } => debug_repository(f, "GitHub", repo, branch.as_deref(), *deploy_on_push),
+            Self::GitLab {
+                repo,
+                branch,
+                deploy_on_push,
+            } => debug_repository(f, "GitLab", repo, branch.as_deref(), *deploy_on_push),
+            Self::Bitbucket {
+                repo,
+                branch,
+                deploy_on_push,
+            } => debug_repository(f, "Bitbucket", repo, branch.as_deref(), *deploy_on_push),
+            Self::Git {
+                repo_clone_url,
+                branch,
+            } => {
+                let masked = redact::mask_userinfo(repo_clone_url, "<secret>");
+                f.debug_struct("Git")
+                    .field("repo_clone_url", masked.as_ref().unwrap_or(repo_clone_url))
+                    .field("branch", branch)
+                    .finish()
+            }
+            Self::Image {
+                registry_type,
+                registry,
+                repository,
+                tag,
+                digest,
+                deploy_on_push,
+            } => f
+                .debug_struct("Image")
+                .field("registry_type", registry_type)
+                .field("registry", registry)
+                .field("repository", repository)
+                .field("tag", tag)
+                .field("digest", digest)
+                .field("deploy_on_push", deploy_on_push)
+                .finish(),
+            Self::Other => f.write_str("Other"),
+        }
+    }
+}
+
+fn debug_repository(
+    f: &mut fmt::Formatter<'_>,
+    host: &str,
+    repo: &str,
+    branch: Option<&str>,
+    deploy_on_push: bool,
+) -> fmt::Result {
+    f.debug_struct(host)
+        .field("repo", &repo)
+        .field("branch", &branch)
+        .field("deploy_on_push", &deploy_on_push)
+        .finish()
+}
+
+/// How the platform tells that a service is healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The path that is asked; absent is a bare TCP check.
+    pub http_path: Option<String>,
+    /// The port that is asked; absent is the service's own.
+    pub port: Option<u16>,
+    /// How long the platform waits before the first check; its default is none.
+    pub initial_delay: Duration,
+}
+
+/// One component of an app spec.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Component<'a> {
+    kind: ComponentKind,
+    raw: &'a Map<String, Value>,
+}
+
+impl<'a> Component<'a> {
+    pub(crate) fn new(kind: ComponentKind, raw: &'a Map<String, Value>) -> Self {
+        Self { kind, raw }
+    }
+
+    /// Returns the kind, which is the list that the component stands in.
+    #[must_use]
+    pub fn kind(&self) -> ComponentKind {
+        self.kind
+    }
+
+    /// Returns the name; empty where the spec has none.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        read::text(self.raw, "name").unwrap_or_default()
+    }
+
+    /// Returns the component as it stands in the spec. It may hold secrets.
+    #[must_use]
+    pub fn raw(&self) -> &'a Map<String, Value> {
+        self.raw
+    }
+
+    /// Returns where the code comes from; `None` for a component without code, such as a database.
+    #[must_use]
+    pub fn source(&self) -> Option<Source> {
+        self.source_entry().map(|(key, raw)| Source::read(key, raw))
+    }
+
+    /// Returns the raw source and the key that it stands under.
+    pub(crate) fn source_entry(&self) -> Option<(&'static str, &'a Value)> {
+        Source::KEYS.into_iter().find_map(|key| {
+            self.raw
+                .get(key)
+                .filter(|raw| !raw.is_null())
+                .map(|raw| (key, raw))
+        })
+    }
+
+    /// Returns the path of the Dockerfile, relative to the root of the repository.
+    #[must_use]
+    pub fn dockerfile_path(&self) -> Option<&'a str> {
+        read::text(self.raw, "dockerfile_path")
+    }
+
+    /// Returns the folder that is built, relative to the root of the repository.
+    #[must_use]
+    pub fn source_dir(&self) -> Option<&'a str> {
+        read::text(self.raw, "source_dir")
+    }
+
+    /// Returns the command that builds the component.
+    #[must_use]
+    pub fn build_command(&self) -> Option<&'a str> {
+        read::text(self.raw, "build_command")
+    }
+
+    /// Returns the kind of program that a buildpack builds, such as `node-js`.
+    #[must_use]
+    pub fn environment_slug(&self) -> Option<&'a str> {
+        read::text(self.raw, "environment_slug")
+    }
+
+    /// Returns the size of an instance; absent is the platform's default.
+    #[must_use]
+    pub fn instance_size_slug(&self) -> Option<&'a str> {
+        read::text(self.raw, "instance_size_slug")
+    }
+
+    /// Returns the number of instances; absent is one.
+    #[must_use]
+    pub fn instance_count(&self) -> Option<u64> {
+        read::number(self.raw, "instance_count")
+    }
+
+    /// Returns the command that runs in place of the image's own.
+    #[must_use]
+    pub fn run_command(&self) -> Option<&'a str> {
+        read::text(self.raw, "run_command")
+    }
+
+    /// Returns the port that a service listens on.
+    #[must_use]
+    pub fn http_port(&self) -> Option<u16> {
+        read::number(self.raw, "http_port").and_then(|port| u16::try_from(port).ok())
+    }
+
+    /// Returns the variables of this component in order; entries without a key are passed over.
+    pub fn envs(&self) -> impl Iterator<Item = Env> + use<'a> {
+        read::children(self.raw, "envs").filter_map(|raw| Env::from_raw(raw.clone()))
+    }
+
+    /// Returns a variable of this component by its key.
+    #[must_use]
+    pub fn env(&self, key: &str) -> Option<Env> {
+        self.envs().find(|env| env.key() == key)
+    }
+
+    /// Returns the value of a variable of this component. Handle it as a secret.
+    #[must_use]
+    pub fn env_value(&self, key: &str) -> Option<&'a str> {
+        read::children(self.raw, "envs")
+            .find(|env| read::text(env, "key") == Some(key))
+            .and_then(|env| env.get("value"))
+            .and_then(Value::as_str)
+    }
+
+    /// Returns how the platform tells that the component is healthy.
+    #[must_use]
+    pub fn health_check(&self) -> Option<HealthCheck> {
+        let raw = read::child(self.raw, "health_check")?;
+        Some(HealthCheck {
+            http_path: read::owned_text(raw, "http_path"),
+            port: read::number(raw, "port").and_then(|port| u16::try_from(port).ok()),
+            initial_delay: Duration::from_secs(
+                read::number(raw, "initial_delay_seconds").unwrap_or(0),
+            ),
+        })
+    }
+
+    /// Returns when a job runs: absent and `UNSPECIFIED` are `POST_DEPLOY` (the API description).
+    ///
+    /// Asked of another kind of component the answer means nothing; ask [`Component::kind`] first, or
+    /// [`Component::runs_on_deploy`], which does.
+    #[must_use]
+    pub fn job_kind(&self) -> JobKind {
+        match read::text(self.raw, "kind") {
+            None | Some("UNSPECIFIED") => JobKind::PostDeploy,
+            Some(word) => JobKind::from_word(word),
+        }
+    }
+
+    /// Returns the times of a scheduled job.
+    #[must_use]
+    pub fn schedule(&self) -> Option<Schedule> {
+        let raw = read::child(self.raw, "schedule")?;
+        Some(Schedule {
+            cron: read::owned_text(raw, "cron")?,
+            time_zone: read::owned_text(raw, "time_zone"),
+        })
+    }
+
+    /// Tells whether this is a job that a deployment may run. A kind that we do not know counts: taking
+    /// such a job for a harmless one would be the costly mistake.
+    #[must_use]
+    pub fn runs_on_deploy(&self) -> bool {
+        self.kind == ComponentKind::Job
+            && match self.job_kind() {
+                JobKind::PreDeploy
+                | JobKind::PostDeploy
+                | JobKind::FailedDeploy
+                | JobKind::Other(_) => true,
+                JobKind::Scheduled => false,
+            }
+    }
+}
+
+impl fmt::Debug for Component<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component")
+            .field("kind", &self.kind)
+            .field("name", &self.name())
+            .field("source", &self.source())
+            .field("envs", &self.envs().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One database of an app spec.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Database<'a> {
+    raw: &'a Map<String, Value>,
+}
+
+impl<'a> Database<'a> {
+    pub(crate) fn new(raw: &'a Map<String, Value>) -> Self {
+        Self { raw }
+    }
+
+    /// Returns the name under which bindings such as `${name.DATABASE_URL}` reach it.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        read::text(self.raw, "name").unwrap_or_default()
+    }
+
+    /// Returns the engine, such as `MYSQL` or `PG`.
+    #[must_use]
+    pub fn engine(&self) -> Option<&'a str> {
+        read::text(self.raw, "engine")
+    }
+
+    /// Returns the name of the managed cluster; absent for a development database.
+    #[must_use]
+    pub fn cluster_name(&self) -> Option<&'a str> {
+        read::text(self.raw, "cluster_name")
+    }
+
+    /// Tells whether it is a managed cluster and not a development database.
+    #[must_use]
+    pub fn production(&self) -> bool {
+        read::flag(self.raw, "production")
+    }
+
+    /// Returns the database as it stands in the spec.
+    #[must_use]
+    pub fn raw(&self) -> &'a Map<String, Value> {
+        self.raw
+    }
+}

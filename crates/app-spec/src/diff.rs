@@ -1,0 +1,294 @@
+//! What differs between two specs: as text for a person, without secrets, and as paths for a program.
+//!
+//! The two answer different questions. The text compares the specs as they are written. The paths compare
+//! what they mean (see the canonical form), so that the platform's own rewriting is no difference.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use similar::TextDiff;
+
+use crate::canonical::{canonical, identity_field};
+use crate::redact;
+use crate::spec::AppSpec;
+
+/// How something differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChangeKind {
+    /// It is only in the later spec.
+    Added,
+    /// It is only in the earlier spec.
+    Removed,
+    /// It is in both, with another value.
+    Changed,
+}
+
+/// One difference between two specs. It names a place and never a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// The place, such as `services[web].envs[NODE_ENV].value`.
+    pub path: String,
+    /// How it differs.
+    pub kind: ChangeKind,
+}
+
+/// A difference between two app specs.
+pub type SpecChange = Change;
+
+/// Returns what differs in meaning between two specs, in the order of the paths' keys.
+///
+/// Components are told apart by name, variables by key and domains by domain, so a change of order is no
+/// difference there. A whole component or variable that came or went is one difference.
+#[must_use]
+pub fn changes(before: &AppSpec, after: &AppSpec) -> Vec<Change> {
+    let mut found = Vec::new();
+    compare_maps(
+        "",
+        &canonical(before.raw()),
+        &canonical(after.raw()),
+        &mut found,
+    );
+    found
+}
+
+fn compare_maps(
+    path: &str,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    found: &mut Vec<Change>,
+) {
+    let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys {
+        let path = join(path, key);
+        match (before.get(key), after.get(key)) {
+            (Some(one), Some(other)) => compare(&path, key, one, other, found),
+            // A list that came or went is told element by element, so that a first job reads as a job.
+            (Some(Value::Array(one)), None) => compare_lists(&path, key, one, &[], found),
+            (None, Some(Value::Array(other))) => compare_lists(&path, key, &[], other, found),
+            (Some(_), None) => found.push(Change {
+                path,
+                kind: ChangeKind::Removed,
+            }),
+            (None, Some(_)) => found.push(Change {
+                path,
+                kind: ChangeKind::Added,
+            }),
+            (None, None) => {}
+        }
+    }
+}
+
+fn compare(path: &str, key: &str, before: &Value, after: &Value, found: &mut Vec<Change>) {
+    match (before, after) {
+        (Value::Object(one), Value::Object(other)) => compare_maps(path, one, other, found),
+        (Value::Array(one), Value::Array(other)) => compare_lists(path, key, one, other, found),
+        (one, other) if one != other => {
+            found.push(Change {
+                path: path.to_owned(),
+                kind: ChangeKind::Changed,
+            });
+        }
+        (_, _) => {}
+    }
+}
+
+fn compare_lists(
+    path: &str,
+    key: &str,
+    before: &[Value],
+    after: &[Value],
+    found: &mut Vec<Change>,
+) {
+    let field = identity_field(key)
+        .filter(|field| are_distinct(before, field) && are_distinct(after, field));
+    let one = labelled(before, field);
+    let other = labelled(after, field);
+    for (label, value) in &one {
+        match other.iter().find(|(candidate, _)| candidate == label) {
+            Some((_, counterpart)) => {
+                compare(&format!("{path}[{label}]"), "", value, counterpart, found);
+            }
+            None => found.push(Change {
+                path: format!("{path}[{label}]"),
+                kind: ChangeKind::Removed,
+            }),
+        }
+    }
+    for (label, _) in &other {
+        if !one.iter().any(|(candidate, _)| candidate == label) {
+            found.push(Change {
+                path: format!("{path}[{label}]"),
+                kind: ChangeKind::Added,
+            });
+        }
+    }
+}
+
+/// Returns each element with the name or number that it is told apart by.
+fn labelled<'a>(elements: &'a [Value], field: Option<&str>) -> Vec<(String, &'a Value)> {
+    elements
+        .iter()
+        .enumerate()
+        .map(|(index, element)| {
+            let name = field
+                .and_then(|field| element.get(field))
+                .and_then(Value::as_str);
+            (
+                name.map_or_else(|| index.to_string(), str::to_owned),
+                element,
+            )
+        })
+        .collect()
+}
+
+/// Tells whether every element has the field, and no two the same.
+fn are_distinct(elements: &[Value], field: &str) -> bool {
+    let mut names: Vec<&str> = elements
+        .iter()
+        .filter_map(|element| element.get(field).and_then(Value::as_str))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len() == elements.len()
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// Returns the unified diff of two specs as indented JSON; empty when nothing differs.
+///
+/// Never shown are: values of variables of any type but plain, values of plain variables whose key tells of
+/// a secret, text that the platform encrypted, credentials of registries and log destinations, and users
+/// and passwords in URLs. In their place stands `<secret, unchanged>`, or `<secret>` before and
+/// `<secret, changed>` after, or `<secret>` where only one spec has the place.
+#[must_use]
+pub fn redacted_diff(before: &AppSpec, after: &AppSpec) -> String {
+    let before = before.to_value();
+    let after = after.to_value();
+    let old = shown(&before, &after, Side::Before);
+    let new = shown(&after, &before, Side::After);
+    if old == new {
+        return String::new();
+    }
+    TextDiff::from_lines(&old, &new)
+        .unified_diff()
+        .context_radius(3)
+        .header("before", "after")
+        .to_string()
+}
+
+/// Which of the two specs is being written.
+#[derive(Clone, Copy)]
+enum Side {
+    Before,
+    After,
+}
+
+/// Returns a spec as indented JSON, with every secret replaced.
+fn shown(spec: &Value, counterpart: &Value, side: Side) -> String {
+    let mut secrets = BTreeMap::new();
+    collect_texts("", "", counterpart, &mut secrets);
+    let mut shown = spec.clone();
+    hide(
+        "",
+        "",
+        &mut shown,
+        Context {
+            side,
+            counterparts: &secrets,
+            secret: false,
+        },
+    );
+    let mut text = format!("{shown:#}");
+    text.push('\n');
+    text
+}
+
+/// What hiding a value needs to know.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    side: Side,
+    /// Every leaf of the other spec by its path.
+    counterparts: &'a BTreeMap<String, String>,
+    /// Whether everything from here down is secret.
+    secret: bool,
+}
+
+impl Context<'_> {
+    fn placeholder(&self, path: &str, text: &str) -> &'static str {
+        match (self.counterparts.get(path), self.side) {
+            (Some(other), _) if other == text => "<secret, unchanged>",
+            (Some(_), Side::After) => "<secret, changed>",
+            (Some(_), Side::Before) | (None, _) => "<secret>",
+        }
+    }
+}
+
+fn hide(path: &str, key: &str, value: &mut Value, context: Context<'_>) {
+    match value {
+        Value::Object(map) => {
+            let hides_value = redact::hides_value(map);
+            for (key, value) in map.iter_mut() {
+                let secret = context.secret
+                    || redact::is_credential_field(key)
+                    || (hides_value && key == "value");
+                hide(&join(path, key), key, value, Context { secret, ..context });
+            }
+        }
+        Value::Array(elements) => {
+            let labels: Vec<String> = labelled(elements, list_field(key, elements))
+                .into_iter()
+                .map(|(label, _)| label)
+                .collect();
+            for (element, label) in elements.iter_mut().zip(labels) {
+                hide(&format!("{path}[{label}]"), "", element, context);
+            }
+        }
+        Value::String(text) => {
+            let placeholder = context.placeholder(path, text);
+            if context.secret || redact::is_secret_text(text) {
+                *value = Value::String(placeholder.to_owned());
+            } else if let Some(masked) = redact::mask_userinfo(text, placeholder) {
+                *value = Value::String(masked);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            if context.secret && !value.is_null() {
+                let placeholder = context.placeholder(path, &value.to_string());
+                *value = Value::String(placeholder.to_owned());
+            }
+        }
+    }
+}
+
+fn collect_texts(path: &str, key: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                collect_texts(&join(path, key), key, value, found);
+            }
+        }
+        Value::Array(elements) => {
+            for (label, element) in labelled(elements, list_field(key, elements)) {
+                collect_texts(&format!("{path}[{label}]"), "", element, found);
+            }
+        }
+        Value::String(text) => {
+            found.insert(path.to_owned(), text.clone());
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            found.insert(path.to_owned(), value.to_string());
+        }
+    }
+}
+
+fn list_field(key: &str, elements: &[Value]) -> Option<&'static str> {
+    identity_field(key).filter(|field| are_distinct(elements, field))
+}
