@@ -193,102 +193,135 @@ enum Side {
 
 /// Returns a spec as indented JSON, with every secret replaced.
 fn shown(spec: &Value, counterpart: &Value, side: Side) -> String {
-    let mut secrets = BTreeMap::new();
-    collect_texts("", "", counterpart, &mut secrets);
+    let mut leaves = BTreeMap::new();
+    visit(counterpart, &Place::root(), &mut |place, leaf| {
+        let text = leaf_text(leaf);
+        leaves.insert(
+            place.path.clone(),
+            Leaf {
+                secret: place.secret || redact::is_secret_text(&text),
+                text,
+            },
+        );
+    });
     let mut shown = spec.clone();
-    hide(
-        "",
-        "",
-        &mut shown,
-        Context {
-            side,
-            counterparts: &secrets,
-            secret: false,
-        },
-    );
+    hide(&mut shown, &Place::root(), &|place, leaf| {
+        let text = leaf_text(leaf);
+        let counterpart = leaves.get(&place.path);
+        let placeholder = match (counterpart, side) {
+            (Some(other), _) if other.text == text => "<secret, unchanged>",
+            (Some(_), Side::After) => "<secret, changed>",
+            (Some(_), Side::Before) | (None, _) => "<secret>",
+        };
+        // A value that is plain here and secret there may well be the same one.
+        let secret = place.secret
+            || redact::is_secret_text(&text)
+            || counterpart.is_some_and(|other| other.secret);
+        if secret {
+            Some(placeholder.to_owned())
+        } else {
+            redact::mask_userinfo(&text, placeholder)
+        }
+    });
     let mut text = format!("{shown:#}");
     text.push('\n');
     text
 }
 
-/// What hiding a value needs to know.
-#[derive(Clone, Copy)]
-struct Context<'a> {
-    side: Side,
-    /// Every leaf of the other spec by its path.
-    counterparts: &'a BTreeMap<String, String>,
+/// A text, number or flag of the other spec.
+struct Leaf {
+    text: String,
+    secret: bool,
+}
+
+/// Where in a spec the walk is.
+struct Place {
+    path: String,
+    /// The key of the nearest field, by which the elements of a list are told apart.
+    key: String,
     /// Whether everything from here down is secret.
     secret: bool,
 }
 
-impl Context<'_> {
-    fn placeholder(&self, path: &str, text: &str) -> &'static str {
-        match (self.counterparts.get(path), self.side) {
-            (Some(other), _) if other == text => "<secret, unchanged>",
-            (Some(_), Side::After) => "<secret, changed>",
-            (Some(_), Side::Before) | (None, _) => "<secret>",
+impl Place {
+    fn root() -> Self {
+        Self {
+            path: String::new(),
+            key: String::new(),
+            secret: false,
         }
+    }
+
+    fn field(&self, key: &str, hides_value: bool) -> Self {
+        Self {
+            path: join(&self.path, key),
+            key: key.to_owned(),
+            secret: self.secret
+                || redact::is_credential_field(key)
+                || (hides_value && key == "value"),
+        }
+    }
+
+    fn element(&self, label: &str) -> Self {
+        Self {
+            path: format!("{}[{label}]", self.path),
+            key: String::new(),
+            secret: self.secret,
+        }
+    }
+
+    fn labels(&self, elements: &[Value]) -> Vec<String> {
+        let field = identity_field(&self.key).filter(|field| are_distinct(elements, field));
+        labelled(elements, field)
+            .into_iter()
+            .map(|(label, _)| label)
+            .collect()
     }
 }
 
-fn hide(path: &str, key: &str, value: &mut Value, context: Context<'_>) {
+fn leaf_text(leaf: &Value) -> String {
+    leaf.as_str()
+        .map_or_else(|| leaf.to_string(), str::to_owned)
+}
+
+/// Shows every leaf to `see`.
+fn visit(value: &Value, place: &Place, see: &mut impl FnMut(&Place, &Value)) {
+    match value {
+        Value::Object(map) => {
+            let hides_value = redact::hides_value(map);
+            for (key, value) in map {
+                visit(value, &place.field(key, hides_value), see);
+            }
+        }
+        Value::Array(elements) => {
+            for (element, label) in elements.iter().zip(place.labels(elements)) {
+                visit(element, &place.element(&label), see);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => see(place, value),
+    }
+}
+
+/// Puts what `hidden` says in the place of every leaf for which it says something; null hides nothing.
+fn hide(value: &mut Value, place: &Place, hidden: &impl Fn(&Place, &Value) -> Option<String>) {
     match value {
         Value::Object(map) => {
             let hides_value = redact::hides_value(map);
             for (key, value) in map.iter_mut() {
-                let secret = context.secret
-                    || redact::is_credential_field(key)
-                    || (hides_value && key == "value");
-                hide(&join(path, key), key, value, Context { secret, ..context });
+                hide(value, &place.field(key, hides_value), hidden);
             }
         }
         Value::Array(elements) => {
-            let labels: Vec<String> = labelled(elements, list_field(key, elements))
-                .into_iter()
-                .map(|(label, _)| label)
-                .collect();
+            let labels = place.labels(elements);
             for (element, label) in elements.iter_mut().zip(labels) {
-                hide(&format!("{path}[{label}]"), "", element, context);
+                hide(element, &place.element(&label), hidden);
             }
         }
-        Value::String(text) => {
-            let placeholder = context.placeholder(path, text);
-            if context.secret || redact::is_secret_text(text) {
-                *value = Value::String(placeholder.to_owned());
-            } else if let Some(masked) = redact::mask_userinfo(text, placeholder) {
-                *value = Value::String(masked);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            if context.secret && !value.is_null() {
-                let placeholder = context.placeholder(path, &value.to_string());
-                *value = Value::String(placeholder.to_owned());
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            if let Some(text) = hidden(place, value) {
+                *value = Value::String(text);
             }
         }
     }
-}
-
-fn collect_texts(path: &str, key: &str, value: &Value, found: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                collect_texts(&join(path, key), key, value, found);
-            }
-        }
-        Value::Array(elements) => {
-            for (label, element) in labelled(elements, list_field(key, elements)) {
-                collect_texts(&format!("{path}[{label}]"), "", element, found);
-            }
-        }
-        Value::String(text) => {
-            found.insert(path.to_owned(), text.clone());
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            found.insert(path.to_owned(), value.to_string());
-        }
-    }
-}
-
-fn list_field(key: &str, elements: &[Value]) -> Option<&'static str> {
-    identity_field(key).filter(|field| are_distinct(elements, field))
 }

@@ -23,6 +23,7 @@ pub mod id;
 pub mod invocation;
 pub mod job;
 pub mod progress;
+pub mod source;
 pub mod spec;
 
 mod canonical;
@@ -32,7 +33,7 @@ mod redact;
 mod wire;
 
 pub use app::App;
-pub use component::{Component, ComponentKind, Database, HealthCheck, JobKind, Schedule, Source};
+pub use component::{Component, ComponentKind, Database, HealthCheck, JobKind, Schedule};
 pub use deployment::{CauseKind, DeployedComponent, Deployment, Phase};
 pub use diff::{Change, ChangeKind, SpecChange, changes, redacted_diff};
 pub use env::{Env, EnvKind, EnvScope};
@@ -46,4 +47,5 @@ pub use invocation::{InvocationPhase, JobInvocation};
 pub use job::{JobBuilder, JobComponent};
 pub use progress::{ComponentProgress, Progress, Step, StepReason, StepStatus};
 pub use read::DocumentError;
+pub use source::Source;
 pub use spec::{AppSpec, SpecError};
