@@ -135,12 +135,12 @@ impl Progress {
         found
     }
 
-    /// Returns what the tree says about a component; `None` when it has no step of it.
+    /// Returns what the tree says about a component; both sides are `Unknown` when it has no step of it.
     ///
     /// The build side is what stands under the top-level step `build`. All else is the deploy side, for
     /// nobody has documented under which branch the platform runs deploy-time jobs.
     #[must_use]
-    pub fn job_status(&self, component: &str) -> Option<ComponentProgress> {
+    pub fn job_status(&self, component: &str) -> ComponentProgress {
         let mut build = Vec::new();
         let mut deploy = Vec::new();
         for branch in &self.steps {
@@ -151,12 +151,9 @@ impl Progress {
             };
             branch.collect(component, false, side);
         }
-        if build.is_empty() && deploy.is_empty() {
-            return None;
-        }
         let deploy_status = combined(&deploy);
         let settled = matches!(deploy_status, StepStatus::Error | StepStatus::Success);
-        Some(ComponentProgress {
+        ComponentProgress {
             build: combined(&build),
             reason: reason_of(&deploy, &build),
             started_at: deploy.iter().filter_map(|step| step.started_at).min(),
@@ -166,7 +163,7 @@ impl Progress {
                 .max()
                 .filter(|_| settled),
             deploy: deploy_status,
-        })
+        }
     }
 }
 
