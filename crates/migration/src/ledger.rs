@@ -102,7 +102,7 @@ impl RunRecord {
     #[must_use]
     pub fn of(job: &Component<'_>) -> Option<Self> {
         let name = JobName::parse(job.name())?;
-        let record: Self = serde_json::from_str(job.env(Self::VARIABLE)?.value()?).ok()?;
+        let record: Self = serde_json::from_str(job.env_value(Self::VARIABLE)?).ok()?;
         (record.job() == name).then_some(record)
     }
 
@@ -188,8 +188,10 @@ pub struct PastEpoch {
     pub carriers: Vec<DeploymentId>,
     /// Whether one of them is still in flight.
     pub in_flight: bool,
-    /// How it ended, by the strongest evidence.
+    /// How it ended, by the strongest evidence, the ledger's included.
     pub state: EpochState,
+    /// How it ended, by what deployments and logs show now, the ledger left out.
+    pub state_by_evidence: EpochState,
     /// Begin marks over all its logs.
     pub executions: u32,
     /// Copies of its job that ran nothing.
@@ -373,6 +375,7 @@ impl PastEpoch {
             carriers: Vec::new(),
             in_flight: false,
             state: EpochState::Open,
+            state_by_evidence: EpochState::Open,
             executions: 0,
             disarmed: Vec::new(),
         }
@@ -418,7 +421,7 @@ fn epoch_mut(epochs: &mut Vec<PastEpoch>, epoch: Epoch) -> &mut PastEpoch {
 pub fn carried(deployment: &Deployment) -> Vec<JobName> {
     match &deployment.spec {
         Some(spec) => RunRecord::all(spec).iter().map(RunRecord::job).collect(),
-        None => deployment.job_names().iter().filter_map(|name| JobName::parse(name.as_ref())).collect(),
+        None => deployment.job_names().iter().filter_map(|name| JobName::parse(name)).collect(),
     }
 }
 
@@ -484,8 +487,11 @@ fn conclusion_is_silent(conclusion: Option<&Conclusion>) -> bool {
 fn never_reached(deployment: &Deployment, job: &JobName) -> bool {
     let Some(progress) = &deployment.progress else { return false };
     let status = progress.job_status(&job.to_string());
-    status.build == StepStatus::Error
-        || (status.deploy == StepStatus::Pending && !matches!(deployment.phase, app_spec::Phase::Active))
+    let built = match status.build {
+        StepStatus::Success | StepStatus::Unknown | StepStatus::Other(_) => true,
+        StepStatus::Pending | StepStatus::Running | StepStatus::Error => false,
+    };
+    !built || (status.deploy == StepStatus::Pending && deployment.phase != app_spec::Phase::Active)
 }
 
 fn leading_done(evidence: &Evidence, steps: &[StepRef]) -> u32 {
@@ -497,41 +503,55 @@ fn leading_done(evidence: &Evidence, steps: &[StepRef]) -> u32 {
 fn settle(epoch: &mut PastEpoch, name: &JobName, observed: &Observed) {
     let steps = epoch.steps().to_vec();
     let mode = epoch.mode();
-    let mut outcomes: Vec<LedgerOutcome> = epoch.claims.iter().filter_map(|entry| entry.outcome.clone()).collect();
-    let mut pending = epoch.claims.iter().any(|entry| entry.outcome.is_none());
-    let recorded = outcomes.iter().any(|outcome| *outcome != LedgerOutcome::Withdrawn);
+    let mut shown: Vec<LedgerOutcome> = Vec::new();
+    let mut pending = epoch.carriers.is_empty();
     for deployment in observed.deployments.iter().filter(|one| epoch.carriers.contains(&one.id)) {
         if let Some(log) = observed.logs.get(&(name.clone(), deployment.id.clone())) {
             epoch.executions = epoch.executions.saturating_add(log.evidence.begins);
             if let Some(why) = &log.evidence.disarmed {
-                epoch.disarmed.push(DisarmedCopy { deployment: deployment.id.clone(), why: why.clone() });
+                epoch.disarmed.push(DisarmedCopy {
+                    deployment: deployment.id.clone(),
+                    why: why.clone(),
+                });
             }
         }
         match proof(deployment, name, &steps, mode, observed) {
-            // The ledger remembers what a log past its retention no longer shows.
-            Proof::Pending if recorded && !deployment.phase.is_in_flight() => {}
             Proof::Pending => pending = true,
-            Proof::Nothing(_) => outcomes.push(LedgerOutcome::NeverStarted),
-            Proof::Done => outcomes.push(LedgerOutcome::Done),
-            Proof::Failed { step, code, check } => outcomes.push(LedgerOutcome::Failed { step, code, check }),
-            Proof::Refused { .. } => outcomes.extend(refused(&steps)),
-            Proof::Unproven { done, .. } => outcomes.push(LedgerOutcome::Unproven { done }),
+            Proof::Nothing(_) => shown.push(LedgerOutcome::NeverStarted),
+            Proof::Done => shown.push(LedgerOutcome::Done),
+            Proof::Failed { step, code, check } => shown.push(LedgerOutcome::Failed { step, code, check }),
+            Proof::Refused { .. } => shown.extend(refused(&steps)),
+            Proof::Unproven { done, .. } => shown.push(LedgerOutcome::Unproven { done }),
         }
     }
-    let strongest = outcomes.into_iter().max_by_key(strength);
+    let evidence = shown.into_iter().max_by_key(strength);
     // A proof of done can't be undone by what is still to come; anything weaker waits for it.
-    epoch.state = match strongest {
-        Some(outcome) if !pending || outcome == LedgerOutcome::Done => EpochState::Ended(outcome),
-        Some(outcome) if recorded && outcome != LedgerOutcome::Withdrawn && !epoch.in_flight => EpochState::Ended(outcome),
-        _ => EpochState::Open,
+    epoch.state_by_evidence = match &evidence {
+        Some(outcome) if !pending || *outcome == LedgerOutcome::Done => EpochState::Ended(outcome.clone()),
+        Some(_) | None => EpochState::Open,
+    };
+    let recorded = epoch.claims.iter().filter_map(|entry| entry.outcome.clone());
+    let strongest = recorded.chain(evidence.filter(|_| !pending)).max_by_key(strength);
+    let open_claim = epoch.claims.iter().any(|entry| entry.outcome.is_none());
+    // The ledger remembers what a log past its retention no longer shows; an open claim without any evidence stays
+    // open, for its insert may be on its way.
+    epoch.state = match (&epoch.state_by_evidence, strongest) {
+        (EpochState::Ended(LedgerOutcome::Done), _) => EpochState::Ended(LedgerOutcome::Done),
+        (_, Some(outcome)) if !epoch.in_flight && (!open_claim || outcome != LedgerOutcome::Withdrawn) => {
+            EpochState::Ended(outcome)
+        }
+        (EpochState::Ended(_) | EpochState::Open, _) => EpochState::Open,
     };
 }
+
+/// What a job exits with that refuses to run for want of a variable (`EX_CONFIG` of BSD's sysexits).
+pub const REFUSED_EXIT_CODE: i32 = 78;
 
 /// What a refused variable comes to in the ledger: the first step, stopped before it ran.
 pub(crate) fn refused(steps: &[StepRef]) -> Option<LedgerOutcome> {
     steps.first().map(|step| LedgerOutcome::Failed {
         step: step.name.clone(),
-        code: crate::REFUSED_EXIT_CODE,
+        code: REFUSED_EXIT_CODE,
         check: true,
     })
 }

@@ -8,6 +8,7 @@
 //! answer. Resume, retry, cancel and the sweeper are the same functions entered with other facts.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod baseline;
 mod check;
 mod edit;
 mod event;
@@ -27,6 +28,7 @@ mod request;
 mod verdict;
 mod wrapper;
 
+pub use baseline::*;
 pub use check::*;
 pub use edit::*;
 pub use event::*;

@@ -90,6 +90,8 @@ macro_rules! reasons {
 reasons! {
     /// Every step ran and ended with 0, and the app was put back.
     Done = "done" => Success,
+    /// Every check passed; no step was run.
+    ChecksPassed = "checks-passed" => Success,
     /// The plan was made; nothing was to be run.
     Planned = "planned" => Success,
     /// There was nothing to do for this event.
@@ -159,7 +161,7 @@ reasons! {
     /// A person asked to stop.
     Stopped = "stopped" => Superseded,
     /// The job never started, proven; it may be tried again.
-    NeverStarted = "never-started" => Superseded,
+    NeverStarted = "never-started" => MigrationFailed,
     /// The job is not proven to be out of the app.
     CleanUpNotProven = "clean-up-not-proven" => CleanUpNotProven,
     /// The job still runs and was left to itself; the sweeper takes it out.

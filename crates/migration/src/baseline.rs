@@ -1,0 +1,66 @@
+//! What the app is without us: the spec, the commit, the firewall that a run starts from and must give back.
+
+use crate::{AppView, Observed, Request, RunRecord, WaitForDeploy};
+use app_spec::{App, AppId, AppSpec, CommitSha, ComponentName, Deployment, FirewallRules, RuleMatch};
+
+/// Returns `spec` without any temporary job of ours and without the declared stale ones.
+#[must_use]
+pub fn without_ours(spec: &AppSpec, also_stale: &[ComponentName]) -> AppSpec {
+    let ours = RunRecord::all(spec).into_iter().map(|record| record.job().component());
+    let names: Vec<_> = ours.chain(also_stale.iter().cloned()).collect();
+    spec.remove_jobs(&names, None)
+}
+
+/// Returns the newest good deployment.
+///
+/// The list's row is preferred to the app's slot: the slot's copy may lack the spec.
+#[must_use]
+pub fn live<'a>(app: &'a App, seen: &'a Observed) -> Option<&'a Deployment> {
+    let active = app.active.as_ref()?;
+    Some(seen.deployments.iter().find(|one| one.id == active.id).unwrap_or(active))
+}
+
+/// Returns the commit that `reference` runs in the newest good deployment.
+#[must_use]
+pub fn live_commit(app: &App, seen: &Observed, reference: &ComponentName) -> Option<CommitSha> {
+    live(app, seen)?.commit_of(reference.as_str()).and_then(|commit| CommitSha::parse(commit).ok())
+}
+
+/// Returns the commit that the job must be built from, where one can be known.
+///
+/// A newly added component is built at the branch's head (inferred from the API description of
+/// `update_all_source_versions`). Where the reference component deploys on push, the head is what is live once
+/// nothing is in flight; else it is the commit that asked.
+#[must_use]
+pub fn planned_commit(request: &Request, app: &App, seen: &Observed) -> Option<CommitSha> {
+    let settings = &request.settings;
+    let source = app.spec.component(settings.reference.as_str())?.source()?;
+    source.branch()?;
+    let asked = request.commit.clone();
+    if source.deploys_on_push() && (settings.wait_for_deploy == WaitForDeploy::Live || asked.is_none()) {
+        live_commit(app, seen, &settings.reference)
+    } else {
+        asked
+    }
+}
+
+/// Returns the rules beside the app's own and the kept ones, as people read them (`ip_addr 203.0.113.7`).
+#[must_use]
+pub fn extra_rules(rules: &FirewallRules, app: &AppId, keep: &[RuleMatch]) -> Vec<String> {
+    let kept = rules.app_only(app, keep);
+    let stays = |rule: &app_spec::FirewallRule<'_>| kept.rules().any(|kept| kept.kind() == rule.kind() && kept.value() == rule.value());
+    rules
+        .rules()
+        .filter(|rule| !stays(rule))
+        .map(|rule| format!("{} {}", rule.kind(), rule.value()))
+        .collect()
+}
+
+/// Returns the app, where it can be seen.
+#[must_use]
+pub fn app_of(seen: &Observed) -> Option<&App> {
+    match &seen.app {
+        AppView::Present(app) => Some(app),
+        AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
+    }
+}

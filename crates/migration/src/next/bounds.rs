@@ -1,0 +1,95 @@
+//! How long every wait may take, and how often the world is looked at meanwhile.
+//!
+//! All spans are by the platform's clock. Where a bound has passed, the function that waits names what follows.
+
+use crate::{Mode, Observed, Plan};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+/// How long a PUT whose reply was lost may still take effect: three times the longest HTTP deadline (60 s).
+pub const SETTLE: Duration = minutes(3);
+/// How old our claim may be when the PUT is sent; an older one is withdrawn and made again, so that whoever waits
+/// [`SETTLE`] for it can be sure.
+pub const CLAIM_FRESH: Duration = minutes(1);
+/// How long the ledger may take to list our own claim.
+pub const CLAIM_VISIBLE: Duration = minutes(1);
+/// How long the platform may be silent before the insert.
+pub const PLATFORM_BEFORE_INSERT: Duration = minutes(2);
+/// How long the ledger may be silent before the insert.
+pub const LEDGER_BEFORE_INSERT: Duration = minutes(2);
+/// How long the merged commit's deployment may take to appear; the runbook saw ten minutes.
+pub const MERGE_APPEARS: Duration = minutes(20);
+/// How long a deployment in flight may take to settle before the insert: 60 min is the platform's build limit, of
+/// which two thirds are far above what was seen.
+pub const OTHER_SETTLES: Duration = minutes(40);
+/// How long our deployment may stay in `PENDING_BUILD`.
+pub const PENDING_BUILD: Duration = minutes(20);
+/// How long its build may take: the platform's own limit.
+pub const BUILD: Duration = minutes(60);
+/// How long its deploy may take to reach the job.
+pub const DEPLOY: Duration = minutes(20);
+/// How much longer than its own limit a job may be seen running, before our deployment is cancelled.
+pub const JOB_SLACK: Duration = minutes(5);
+/// How long after a failure the platform's rollback may take to appear.
+pub const ROLLBACK_APPEARS: Duration = minutes(5);
+/// How long a deployment that was asked to cancel may take to end.
+pub const CANCEL_SETTLES: Duration = minutes(5);
+/// How long the clean-up may be refused or fail before a person is called.
+pub const REMOVAL_TRIES: Duration = minutes(10);
+/// How often the removal is put again when its deployment did not become live.
+pub const REMOVALS: usize = 3;
+/// How long the deployment without the job may take.
+pub const CLEAN_UP: Duration = minutes(30);
+/// How long the health address is asked for three good answers in a row.
+pub const HEALTH: Duration = minutes(3);
+/// Good answers in a row that count as healthy.
+pub const HEALTHY_IN_A_ROW: usize = 3;
+/// How often a log is asked for in all: two minutes.
+pub const LOG_TRIES: u32 = 8;
+/// How often a log is asked for before the job is taken out: one minute.
+pub const LOG_TRIES_BEFORE_REMOVAL: u32 = 4;
+/// Between two tries for a log.
+pub const LOG_EVERY: Duration = Duration::from_secs(15);
+/// How much of the run's deadline is kept for the clean-up.
+pub const CLEAN_UP_RESERVE: Duration = minutes(10);
+/// The post step's whole budget: the Actions runner ends a cancelled job five minutes after the cancel.
+pub const POST: Duration = minutes(4);
+/// How long a job may be in the spec without a deployment that carries it being listed (lists may lag by 30 s).
+pub const LIST_LAG: Duration = minutes(1);
+/// How often the ledger is asked to take an outcome.
+pub const RECORD_TRIES: u32 = 3;
+/// How often a claim is tried.
+pub const CLAIM_TRIES: u32 = 3;
+
+/// Between two looks where nothing is about to end.
+pub const POLL_SLOW: Duration = Duration::from_secs(12);
+/// Between two looks where something is about to end.
+pub const POLL_FAST: Duration = Duration::from_secs(4);
+
+/// Returns the time `span` after `time`, at most the end of time.
+#[must_use]
+pub fn after(time: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span)
+        .ok()
+        .and_then(|span| time.checked_add(span).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// Returns how much time passed from `earlier` to `later`, none when it is the other way round.
+#[must_use]
+pub fn elapsed(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
+
+/// Returns when the run is over.
+#[must_use]
+pub fn deadline(seen: &Observed, plan: &Plan) -> Timestamp {
+    match seen.mode {
+        Mode::Main | Mode::Sweep => after(seen.since, plan.request.settings.deadline),
+        Mode::Post => after(seen.since, POST),
+    }
+}

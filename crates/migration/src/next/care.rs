@@ -1,0 +1,330 @@
+//! Jobs under our care: watched to their end, their logs read, taken out, and proven out.
+//!
+//! Main, post step and sweeper all come through here once a job was (or may have been) inserted.
+
+use super::{Action, Next, Running, WaitFor, bounds, wait};
+use crate::ledger::{Proof, proof};
+use crate::{AppView, JobName, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef, after, carried, elapsed, live};
+use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// The jobs that one run answers for.
+#[derive(Debug, Clone)]
+pub(crate) struct Care {
+    /// Our jobs.
+    pub(crate) jobs: Vec<Cared>,
+    /// Declared stale jobs of others, removed with ours.
+    pub(crate) also_stale: Vec<ComponentName>,
+    /// What is done about a job in flight.
+    pub(crate) running: Running,
+    /// When waiting ends and the clean-up is started whatever else is open.
+    pub(crate) clean_up_from: Timestamp,
+    /// When everything ends.
+    pub(crate) deadline: Timestamp,
+    /// How long the job itself may run.
+    pub(crate) job_timeout: Duration,
+}
+
+/// One job with what it was to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cared {
+    pub(crate) name: JobName,
+    pub(crate) steps: Vec<StepRef>,
+    pub(crate) mode: RunMode,
+}
+
+impl Care {
+    pub(crate) fn of_plan(plan: &Plan, seen: &Observed) -> Self {
+        let deadline = bounds::deadline(seen, plan);
+        let reserve = match seen.mode {
+            Mode::Main | Mode::Sweep => bounds::CLEAN_UP_RESERVE.min(plan.request.settings.deadline / 2),
+            Mode::Post => bounds::POST / 4,
+        };
+        Self {
+            jobs: vec![Cared {
+                name: plan.job(),
+                steps: plan.step_refs(),
+                mode: plan.mode(),
+            }],
+            also_stale: plan.request.settings.also_stale.clone(),
+            running: match seen.mode {
+                Mode::Main | Mode::Post => Running::Await,
+                Mode::Sweep => Running::LeaveAlone,
+            },
+            clean_up_from: deadline
+                .checked_sub(jiff::SignedDuration::try_from(reserve).unwrap_or_default())
+                .unwrap_or(deadline),
+            deadline,
+            job_timeout: plan.request.settings.job_timeout,
+        }
+    }
+
+    /// Deployments that carry any of the jobs, oldest first.
+    pub(crate) fn carriers<'a>(&self, seen: &'a Observed) -> Vec<(&'a Deployment, &Cared)> {
+        let mut found = Vec::new();
+        for deployment in seen.deployments.iter().rev() {
+            let names = carried(deployment);
+            found.extend(self.jobs.iter().filter(|job| names.contains(&job.name)).map(|job| (deployment, job)));
+        }
+        found
+    }
+
+    /// The jobs' names as the platform knows them, those that are in the live spec.
+    pub(crate) fn in_spec(&self, app: &App) -> Vec<ComponentName> {
+        let ours = RunRecord::all(&app.spec);
+        let ours = ours.iter().map(RunRecord::job).filter(|name| self.jobs.iter().any(|job| job.name == *name));
+        let stale = self.also_stale.iter().filter(|name| app.spec.job(name.as_str()).is_some());
+        ours.map(|name| name.component()).chain(stale.cloned()).collect()
+    }
+
+    /// Whether any of our jobs was, or may have been, inserted.
+    pub(crate) fn attempted(&self, seen: &Observed) -> bool {
+        let sent = seen.doings.insert.as_ref().is_some_and(|put| put.outcome != PutResult::NotApplied);
+        sent || self.marked(seen)
+    }
+
+    /// Whether the world shows any of our jobs.
+    fn marked(&self, seen: &Observed) -> bool {
+        let in_spec = match &seen.app {
+            AppView::Present(app) => self.jobs.iter().any(|job| app.spec.job(&job.name.to_string()).is_some()),
+            AppView::Gone | AppView::Unreachable(_) | AppView::Denied => false,
+        };
+        in_spec || !self.carriers(seen).is_empty()
+    }
+
+    /// Whether our PUT may have been applied and nothing shows it.
+    pub(crate) fn doubtful(&self, seen: &Observed) -> bool {
+        let ambiguous = seen.doings.insert.as_ref().is_some_and(|put| put.outcome == PutResult::Ambiguous);
+        ambiguous && !self.marked(seen)
+    }
+
+    /// What the job says of itself, wherever it is seen.
+    pub(crate) fn record(&self, seen: &Observed) -> Option<RunRecord> {
+        let ours = |record: &RunRecord| self.jobs.iter().any(|job| job.name == record.job());
+        let live = match &seen.app {
+            AppView::Present(app) => RunRecord::all(&app.spec).into_iter().find(ours),
+            AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
+        };
+        live.or_else(|| {
+            let specs = seen.deployments.iter().filter_map(|deployment| deployment.spec.as_ref());
+            specs.flat_map(RunRecord::all).find(ours)
+        })
+    }
+
+    /// The deployment that our own insert made: by the id that the PUT returned, else the first that carries the job.
+    pub(crate) fn own<'a>(&self, seen: &'a Observed) -> Option<&'a Deployment> {
+        let replied = seen.doings.insert.as_ref().and_then(|put| match &put.outcome {
+            PutResult::Applied(id) => id.as_ref(),
+            PutResult::NotApplied | PutResult::Ambiguous => None,
+        });
+        match replied {
+            Some(id) => seen.deployments.iter().find(|one| one.id == *id),
+            None => self.carriers(seen).first().map(|(deployment, _)| *deployment),
+        }
+    }
+
+    /// The platform's rollback of `failed`, newest first.
+    pub(crate) fn rollback<'a>(seen: &'a Observed, failed: &DeploymentId) -> Option<&'a Deployment> {
+        seen.deployments.iter().find(|one| one.rolls_back().as_ref() == Some(failed))
+    }
+
+    /// What to do until the jobs are proven out; nothing when they are.
+    pub(crate) fn next(&self, seen: &Observed) -> Option<Next> {
+        let AppView::Present(app) = &seen.app else { return None };
+        self.flight(seen)
+            .or_else(|| self.logs(seen, bounds::LOG_TRIES_BEFORE_REMOVAL))
+            .or_else(|| self.rolling_back(seen))
+            .or_else(|| self.settling(seen))
+            .or_else(|| self.removal(app, seen))
+            .or_else(|| self.replaced(app, seen))
+            .or_else(|| self.logs(seen, bounds::LOG_TRIES))
+    }
+
+    /// A carrier is in flight: followed, and cancelled only where it is our own and past its bounds.
+    fn flight(&self, seen: &Observed) -> Option<Next> {
+        let flying = self.carriers(seen).into_iter().filter(|(one, _)| one.phase.is_in_flight()).collect::<Vec<_>>();
+        let Some((deployment, job)) = flying.first().copied() else {
+            return self.unlisted(seen);
+        };
+        let ours = self.own(seen).map(|own| &own.id) == Some(&deployment.id);
+        let progress = deployment.progress.as_ref().map(|progress| progress.job_status(&job.name.to_string()));
+        let started = progress.as_ref().is_some_and(|status| begun(&status.deploy));
+        let overdue = self.overdue(seen, deployment, started, progress.as_ref().and_then(|status| status.started_at));
+        let stop = match self.running {
+            Running::Cancel => true,
+            Running::Await => overdue || (!started && seen.now >= self.clean_up_from),
+            Running::LeaveAlone => false,
+        };
+        if stop && ours && !seen.doings.cancelled.contains(&deployment.id) {
+            return Some(Next::Do(Action::Cancel(deployment.id.clone())));
+        }
+        if seen.now >= self.deadline || (seen.mode == Mode::Post && !ours) {
+            // Left to itself: the caller's verdict says so, the lease bounds what it can still do.
+            return None;
+        }
+        let near = started || matches!(deployment.phase, Phase::Deploying | Phase::PendingDeploy);
+        let poll = if near { bounds::POLL_FAST } else { bounds::POLL_SLOW };
+        let what = WaitFor::Job(deployment.id.clone(), deployment.phase.clone());
+        Some(wait(what, poll, self.deadline))
+    }
+
+    /// Whether a deployment of ours is past the bound of the phase it is in.
+    fn overdue(&self, seen: &Observed, deployment: &Deployment, started: bool, job_since: Option<Timestamp>) -> bool {
+        let since = deployment.phase_updated_at.or(deployment.created_at).unwrap_or(seen.since);
+        let (since, bound) = match &deployment.phase {
+            _ if started => (job_since.unwrap_or(since), self.job_timeout.saturating_add(bounds::JOB_SLACK)),
+            Phase::PendingBuild => (since, bounds::PENDING_BUILD),
+            Phase::Building => (since, bounds::BUILD),
+            Phase::PendingDeploy | Phase::Deploying => (since, bounds::DEPLOY),
+            Phase::Unknown
+            | Phase::Active
+            | Phase::Superseded
+            | Phase::Error
+            | Phase::Canceled
+            | Phase::Other(_) => (since, bounds::BUILD),
+        };
+        elapsed(since, seen.now) > bound
+    }
+
+    /// The job is in the spec (or our PUT was applied), and no deployment that carries it is listed yet.
+    fn unlisted(&self, seen: &Observed) -> Option<Next> {
+        if !self.carriers(seen).is_empty() {
+            return None;
+        }
+        let since = seen.doings.insert.as_ref().map_or(seen.since, |put| put.at);
+        let until = after(since, bounds::LIST_LAG);
+        let shown = self.marked(seen) || self.attempted(seen);
+        (shown && seen.now < until).then(|| wait(WaitFor::DoubtfulPut, bounds::POLL_FAST, until))
+    }
+
+    /// Logs of carriers that have ended are read, at most `tries` times each.
+    fn logs(&self, seen: &Observed, tries: u32) -> Option<Next> {
+        for (deployment, job) in self.carriers(seen) {
+            if deployment.phase.is_in_flight() {
+                continue;
+            }
+            match proof(deployment, &job.name, &job.steps, job.mode, seen) {
+                Proof::Pending => {}
+                Proof::Nothing(_) | Proof::Done | Proof::Failed { .. } | Proof::Refused { .. } | Proof::Unproven { .. } => continue,
+            }
+            let fetch = Action::FetchLog { job: job.name.clone(), deployment: deployment.id.clone() };
+            let Some(log) = seen.logs.get(&(job.name.clone(), deployment.id.clone())) else {
+                return Some(Next::Do(fetch));
+            };
+            if log.tries >= tries {
+                continue;
+            }
+            let due = after(log.first_asked, bounds::LOG_EVERY * log.tries);
+            return Some(if seen.now >= due {
+                Next::Do(fetch)
+            } else {
+                wait(WaitFor::Log, elapsed(seen.now, due), due)
+            });
+        }
+        None
+    }
+
+    /// Our deployment failed after its build: the platform may roll back, as a deployment of its own that comes later.
+    fn rolling_back(&self, seen: &Observed) -> Option<Next> {
+        if seen.mode == Mode::Post {
+            return None;
+        }
+        let (failed, _) = self.carriers(seen).into_iter().rev().find(|(one, _)| one.phase == Phase::Error)?;
+        let newest = seen.deployments.first()?;
+        // Only the newest deployment can still be rolled back; a build that failed never is.
+        if newest.id != failed.id || built_in_vain(failed) {
+            return None;
+        }
+        let since = failed.phase_updated_at.or(failed.updated_at).unwrap_or(seen.since);
+        let until = after(since, bounds::ROLLBACK_APPEARS).min(self.deadline);
+        (seen.now < until).then(|| wait(WaitFor::Rollback, bounds::POLL_FAST, until))
+    }
+
+    /// A deployment of somebody else's (or the rollback) is in flight: a PUT now might cancel it.
+    fn settling(&self, seen: &Observed) -> Option<Next> {
+        if seen.mode == Mode::Post {
+            return None;
+        }
+        let removed = seen.doings.removals.last().and_then(|put| match &put.outcome {
+            PutResult::Applied(id) => id.as_ref(),
+            PutResult::NotApplied | PutResult::Ambiguous => None,
+        });
+        let other = seen.deployments.iter().find(|one| one.phase.is_in_flight() && removed != Some(&one.id))?;
+        let since = other.created_at.unwrap_or(seen.since);
+        let until = after(since, bounds::OTHER_SETTLES).min(self.clean_up_from);
+        if seen.now >= until || (!carried(other).is_empty() && self.running == Running::LeaveAlone) {
+            return None;
+        }
+        let what = match other.rolls_back() {
+            Some(_) => WaitFor::Rollback,
+            None => WaitFor::OtherDeployment(other.id.clone(), other.phase.clone()),
+        };
+        Some(wait(what, bounds::POLL_SLOW, until))
+    }
+
+    /// A job is still in the spec: it is taken out.
+    fn removal(&self, app: &App, seen: &Observed) -> Option<Next> {
+        let names = self.in_spec(app);
+        if names.is_empty() {
+            return None;
+        }
+        self.remove(names, seen)
+    }
+
+    /// The spec is clean; the newest good deployment must be, too.
+    fn replaced(&self, app: &App, seen: &Observed) -> Option<Next> {
+        if seen.mode == Mode::Post {
+            return None;
+        }
+        let since = seen.doings.removals.last().map_or(seen.since, |put| put.at);
+        let until = after(since, bounds::CLEAN_UP);
+        let flying = seen.deployments.iter().any(|one| one.phase.is_in_flight());
+        if flying && seen.now < until {
+            return Some(wait(WaitFor::CleanUp, bounds::POLL_SLOW, until));
+        }
+        let carrying = self.live_carrying(app, seen);
+        if carrying.is_empty() || flying {
+            return None;
+        }
+        self.remove(carrying, seen)
+    }
+
+    /// The jobs of ours that the newest good deployment carries.
+    pub(crate) fn live_carrying(&self, app: &App, seen: &Observed) -> Vec<ComponentName> {
+        let Some(live) = live(app, seen) else { return Vec::new() };
+        let names = carried(live);
+        self.jobs.iter().map(|job| &job.name).filter(|name| names.contains(name)).map(JobName::component).collect()
+    }
+
+    /// Takes `names` out, as often as is sensible.
+    fn remove(&self, names: Vec<ComponentName>, seen: &Observed) -> Option<Next> {
+        let removals = &seen.doings.removals;
+        let applied = removals.iter().filter(|put| put.outcome != PutResult::NotApplied).count();
+        let first = removals.first().map_or(seen.now, |put| put.at);
+        let until = after(first, bounds::REMOVAL_TRIES);
+        let refused = removals.last().is_some_and(|put| put.outcome == PutResult::NotApplied);
+        if applied >= bounds::REMOVALS || (refused && seen.now >= until) {
+            return None;
+        }
+        let due = removals.last().map(|put| after(put.at, bounds::POLL_SLOW)).filter(|due| seen.now < *due);
+        Some(match due {
+            Some(due) => wait(WaitFor::RemovalAgain, elapsed(seen.now, due), until.max(due)),
+            None => Next::Do(Action::Remove(names)),
+        })
+    }
+}
+
+/// Whether a failed deployment never got past its build: the platform makes no rollback then (observed).
+fn built_in_vain(deployment: &Deployment) -> bool {
+    let Some(progress) = &deployment.progress else { return false };
+    progress.steps.iter().any(|step| step.name == "build" && step.status == StepStatus::Error)
+}
+
+/// Whether a job's deploy side shows that its process was started.
+fn begun(status: &StepStatus) -> bool {
+    match status {
+        StepStatus::Running | StepStatus::Success | StepStatus::Error => true,
+        StepStatus::Pending | StepStatus::Unknown | StepStatus::Other(_) => false,
+    }
+}

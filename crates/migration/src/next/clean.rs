@@ -1,0 +1,160 @@
+//! The sweeper: takes out temporary jobs that a run left behind.
+
+use super::care::Cared;
+use super::{Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, outcome, wait};
+use crate::{
+    AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis, JobName, Key,
+    LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode, RunRecord, Stop, Verdict, VerdictFacts, after, carried,
+};
+use app_spec::App;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long a sweep may take: one clean-up deployment with room to be put again.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// What to do next to put the app back.
+pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
+    let app = match &seen.app {
+        AppView::Present(app) => app.as_ref(),
+        AppView::Gone => return end(goal, seen, Some(Reason::AppNotFound)),
+        AppView::Denied => return end(goal, seen, Some(Reason::Unauthorized)),
+        AppView::Unreachable(since) => {
+            let until = after(*since, bounds::PLATFORM_BEFORE_INSERT);
+            if seen.now >= until {
+                return end(goal, seen, Some(Reason::PlatformUnreachable));
+            }
+            return wait(WaitFor::Platform, bounds::POLL_SLOW, until);
+        }
+    };
+    if seen.stop == Some(Stop::Signal) {
+        return end(goal, seen, Some(Reason::Interrupted));
+    }
+    if app.pinned.is_some() && !care(goal, app, seen).in_spec(app).is_empty() {
+        return end(goal, seen, Some(Reason::Pinned));
+    }
+    if goal.running == Running::LeaveAlone && !live_runs(goal, seen).is_empty() {
+        // A PUT now might cancel the deployment of a run that is alive; whoever runs it cleans up.
+        return end(goal, seen, None);
+    }
+    let care = care(goal, app, seen);
+    care.next(seen).or_else(|| record(seen, &care)).unwrap_or_else(|| end(goal, seen, None))
+}
+
+/// The jobs to take out: ours in the live spec, in the newest good deployment, and those whose claims are open.
+fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
+    let wanted = |key: &Key| goal.keys.as_ref().is_none_or(|keys| keys.contains(key));
+    let live = crate::live(app, seen);
+    let mut names: BTreeSet<JobName> = RunRecord::all(&app.spec).iter().map(RunRecord::job).collect();
+    names.extend(live.map(carried).unwrap_or_default());
+    names.extend(seen.deployments.iter().filter(|one| one.phase.is_in_flight()).flat_map(carried));
+    let open = seen.ledger.entries().iter().filter(|entry| entry.outcome.is_none());
+    names.extend(open.map(|entry| JobName { key: entry.claim.key.clone(), epoch: entry.claim.epoch }));
+    names.retain(|name| wanted(&name.key));
+    let jobs = names.into_iter().map(|name| cared(name, seen)).collect();
+    let deadline = match seen.mode {
+        Mode::Post => after(seen.since, bounds::POST),
+        Mode::Main | Mode::Sweep => after(seen.since, SWEEP),
+    };
+    let reserve = match seen.mode {
+        Mode::Post => bounds::POST / 4,
+        Mode::Main | Mode::Sweep => bounds::CLEAN_UP_RESERVE,
+    };
+    Care {
+        jobs,
+        also_stale: goal.also_stale.clone(),
+        running: goal.running,
+        clean_up_from: deadline
+            .checked_sub(jiff::SignedDuration::try_from(reserve).unwrap_or_default())
+            .unwrap_or(deadline),
+        deadline,
+        job_timeout: SWEEP,
+    }
+}
+
+fn cared(name: JobName, seen: &Observed) -> Cared {
+    let history = History::of(&name.key, seen);
+    let epoch = history.epoch(name.epoch);
+    Cared {
+        steps: epoch.map(|epoch| epoch.steps().to_vec()).unwrap_or_default(),
+        mode: epoch.map_or(RunMode::Steps, |epoch| epoch.mode()),
+        name,
+    }
+}
+
+/// Jobs in scope that a deployment in flight carries.
+fn live_runs(goal: &CleanUp, seen: &Observed) -> Vec<JobName> {
+    let wanted = |name: &JobName| goal.keys.as_ref().is_none_or(|keys| keys.contains(&name.key));
+    let flying = seen.deployments.iter().filter(|one| one.phase.is_in_flight());
+    flying.flat_map(carried).filter(wanted).collect()
+}
+
+/// Closes the claims of epochs whose end is now known, so that nobody has to wait for them.
+fn record(seen: &Observed, care: &Care) -> Option<Next> {
+    let LedgerView::Entries(entries) = &seen.ledger else { return None };
+    if seen.doings.record_failures >= bounds::RECORD_TRIES {
+        return None;
+    }
+    let open = |name: &JobName| {
+        let named = |entry: &&crate::LedgerEntry| entry.claim.key == name.key && entry.claim.epoch == name.epoch;
+        entries
+            .iter()
+            .filter(named)
+            .find(|entry| entry.outcome.is_none() && !seen.doings.recorded.contains(&entry.id))
+    };
+    care.jobs.iter().find_map(|job| {
+        let entry = open(&job.name)?;
+        let history = History::of(&job.name.key, seen);
+        let epoch = history.epoch(job.name.epoch)?;
+        let outcome = match &epoch.state_by_evidence {
+            // Somebody else's claim on an epoch that another one inserted gave way to it.
+            EpochState::Ended(_) if epoch.record.as_ref().is_some_and(|record| record.nonce != entry.claim.nonce) => {
+                LedgerOutcome::Withdrawn
+            }
+            EpochState::Ended(outcome) => outcome.clone(),
+            EpochState::Open if epoch.inserted() || seen.now < after(entry.at, bounds::SETTLE) => return None,
+            EpochState::Open => LedgerOutcome::NeverStarted,
+        };
+        Some(Next::Do(Action::Record { entry: entry.id, outcome }))
+    })
+}
+
+fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
+    let mut facts = VerdictFacts { recorded: !seen.doings.recorded.is_empty(), ..VerdictFacts::default() };
+    let AppView::Present(app) = &seen.app else {
+        return done(Verdict {
+            job: JobAxis::NotAttempted,
+            deployment: DeploymentAxis::None,
+            clean_up: CleanUpAxis::Blocked,
+            health: HealthAxis::NotChecked,
+            firewall: FirewallAxis::NotChecked,
+            reason: told.unwrap_or(Reason::PlatformUnreachable),
+            facts,
+        });
+    };
+    let care = care(goal, app, seen);
+    let running = live_runs(goal, seen);
+    let removed = !seen.doings.removals.is_empty();
+    let clean_up = match outcome::clean_up(seen, &care) {
+        CleanUpAxis::Verified | CleanUpAxis::NotNeeded if !removed => CleanUpAxis::NotNeeded,
+        axis @ (CleanUpAxis::Verified | CleanUpAxis::NotNeeded | CleanUpAxis::Sent | CleanUpAxis::Blocked) => axis,
+    };
+    facts.disarmed = outcome::disarmed(seen, &care);
+    let reason = told.unwrap_or(match clean_up {
+        _ if !running.is_empty() && goal.running == Running::LeaveAlone => Reason::Skipped,
+        CleanUpAxis::Blocked if !running.is_empty() => Reason::Detached,
+        CleanUpAxis::Blocked => Reason::CleanUpNotProven,
+        CleanUpAxis::Sent if seen.mode != Mode::Post => Reason::CleanUpNotProven,
+        CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified => Reason::Cleaned,
+    });
+    let job = if running.is_empty() { JobAxis::NotAttempted } else { JobAxis::Running };
+    done(Verdict {
+        job,
+        deployment: DeploymentAxis::None,
+        clean_up,
+        health: HealthAxis::NotChecked,
+        firewall: FirewallAxis::NotChecked,
+        reason,
+        facts,
+    })
+}

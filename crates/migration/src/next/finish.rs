@@ -1,0 +1,78 @@
+//! The job is out: health, firewall, the ledger's last word, and the verdict.
+
+use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
+use crate::{
+    EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed, Plan, after, elapsed,
+    extra_rules,
+};
+use std::time::Duration;
+
+/// Between two health probes.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How often the firewall is written in one run.
+const FIREWALL_WRITES: u32 = 2;
+
+/// What is left to do once the job is proven out (or can't be taken out).
+pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
+    health(plan, seen)
+        .or_else(|| firewall(plan, seen, care))
+        .or_else(|| record(plan, seen))
+        .unwrap_or_else(|| done(outcome::of_plan(plan, seen, care, None)))
+}
+
+fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
+    if plan.health_url.is_none() || seen.mode != Mode::Main {
+        return None;
+    }
+    let Some(first) = seen.health.first() else { return Some(Next::Do(Action::Probe)) };
+    if healthy(&seen.health) || elapsed(first.at, seen.now) >= bounds::HEALTH {
+        return None;
+    }
+    let due = after(seen.health.last().map_or(first.at, |sample| sample.at), PROBE_EVERY);
+    Some(if seen.now >= due {
+        Next::Do(Action::Probe)
+    } else {
+        wait(WaitFor::Health, elapsed(seen.now, due), after(first.at, bounds::HEALTH))
+    })
+}
+
+/// Whether the last answers were good, as many in a row as it takes.
+pub(super) fn healthy(samples: &[HealthSample]) -> bool {
+    samples.len() >= bounds::HEALTHY_IN_A_ROW
+        && samples.iter().rev().take(bounds::HEALTHY_IN_A_ROW).all(|sample| sample.ok())
+}
+
+/// Read and, where asked, put back; never while a job of ours is in the spec, for a write may start a deployment.
+fn firewall(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
+    if plan.cluster.is_none() || seen.mode != Mode::Main || !outcome::out(seen, care) {
+        return None;
+    }
+    let settings = &plan.request.settings;
+    match (&seen.firewall, settings.firewall) {
+        (_, FirewallPolicy::Off) | (FirewallView::Failed, _) => None,
+        (FirewallView::Unread, FirewallPolicy::Check | FirewallPolicy::Restore) => Some(Next::Do(Action::ReadFirewall)),
+        (FirewallView::Rules(_), FirewallPolicy::Check) => None,
+        (FirewallView::Rules(rules), FirewallPolicy::Restore) => {
+            let as_asked = extra_rules(rules, &plan.app, &settings.keep_rules).is_empty() && rules.admits_app(&plan.app);
+            (!as_asked && seen.doings.firewall_writes < FIREWALL_WRITES).then_some(Next::Do(Action::RestoreFirewall))
+        }
+    }
+}
+
+/// The ledger takes how the epoch ended: on our claim, or on the one that a killed process left open.
+fn record(plan: &Plan, seen: &Observed) -> Option<Next> {
+    let LedgerView::Entries(entries) = &seen.ledger else { return None };
+    if seen.doings.record_failures >= bounds::RECORD_TRIES {
+        return None;
+    }
+    let history = History::of(&plan.key, seen);
+    let EpochState::Ended(ended) = &history.epoch(plan.epoch)?.state_by_evidence else { return None };
+    let open = entries.iter().find(|entry| {
+        entry.claim.key == plan.key
+            && entry.claim.epoch == plan.epoch
+            && entry.claim.nonce == plan.nonce
+            && entry.outcome.is_none()
+            && !seen.doings.recorded.contains(&entry.id)
+    })?;
+    Some(Next::Do(Action::Record { entry: open.id, outcome: ended.clone() }))
+}

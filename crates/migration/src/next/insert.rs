@@ -1,0 +1,170 @@
+//! The guards before the insert, in their order, and the claim.
+//!
+//! Before the insert everything fails closed: nothing is sent while anything is unknown.
+
+use super::{Action, Care, Next, WaitFor, bounds, done, may_insert, outcome, wait};
+use crate::{
+    AppView, Contains, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan, PutRefused, PutResult, Reason,
+    RunRecord, WaitForDeploy, after, elapsed, live_commit, planned_commit, without_ours,
+};
+use app_spec::{App, Phase};
+
+/// What to do about a plan whose job is not known to be inserted.
+pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
+    let AppView::Present(app) = &seen.app else {
+        return end(plan, seen, care, Reason::PlatformUnreachable);
+    };
+    if care.doubtful(seen) {
+        return doubtful(plan, seen, care);
+    }
+    if !may_insert(seen.mode) {
+        return end(plan, seen, care, Reason::Skipped);
+    }
+    if let Some(refused) = &seen.doings.insert_refused {
+        match refused {
+            PutRefused::Access => return end(plan, seen, care, Reason::MissingScope),
+            PutRefused::Spec(_) => return end(plan, seen, care, Reason::SpecRefused),
+            PutRefused::Busy => {
+                let until = after(seen.doings.insert.as_ref().map_or(seen.now, |put| put.at), bounds::POLL_SLOW);
+                if seen.now < until {
+                    return wait(WaitFor::Platform, bounds::POLL_SLOW, until);
+                }
+            }
+        }
+    }
+    state(plan, app, seen, care)
+        .or_else(|| merge_deployment(plan, app, seen, care))
+        .or_else(|| fits(plan, app, seen))
+        .unwrap_or_else(|| claimed(plan, seen, care))
+}
+
+/// The app's own state allows it.
+fn state(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Option<Next> {
+    if app.pinned.is_some() {
+        return Some(end(plan, seen, care, Reason::Pinned));
+    }
+    if RunRecord::all(&app.spec).iter().any(|record| record.key != plan.key) {
+        return Some(end(plan, seen, care, Reason::Owned));
+    }
+    // Another epoch of this migration went in meanwhile: planned again, it is followed.
+    if !RunRecord::all(&app.spec).is_empty() {
+        return Some(Next::Replan);
+    }
+    let flying = seen.deployments.iter().find(|one| one.phase.is_in_flight())?;
+    let until = after(seen.since, bounds::OTHER_SETTLES).min(care.clean_up_from);
+    if seen.now >= until {
+        return Some(end(plan, seen, care, Reason::DeploymentInFlight));
+    }
+    let what = WaitFor::OtherDeployment(flying.id.clone(), flying.phase.clone());
+    Some(wait(what, bounds::POLL_SLOW, until))
+}
+
+/// The merged commit is live, where the reference component deploys on push.
+fn merge_deployment(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Option<Next> {
+    let request = &plan.request;
+    let commit = request.commit.as_ref()?;
+    if request.settings.wait_for_deploy == WaitForDeploy::Off {
+        return None;
+    }
+    let reference = app.spec.component(request.settings.reference.as_str())?;
+    if !reference.source().is_some_and(|source| source.deploys_on_push()) {
+        return None;
+    }
+    let live = live_commit(app, seen, &request.settings.reference);
+    let contained = live.as_ref().map(|live| {
+        if live == commit {
+            Contains::Yes
+        } else {
+            seen.lineage.get(live).copied().unwrap_or(Contains::Unknown)
+        }
+    });
+    if contained == Some(Contains::Yes) {
+        return None;
+    }
+    let of_merge = |one: &&app_spec::Deployment| one.commit_of(request.settings.reference.as_str()) == Some(commit.as_str());
+    if seen.deployments.iter().filter(of_merge).any(|one| one.phase == Phase::Error) {
+        return Some(end(plan, seen, care, Reason::DeployFailed));
+    }
+    let until = after(seen.since, bounds::MERGE_APPEARS).min(care.clean_up_from);
+    if seen.now >= until {
+        return Some(end(plan, seen, care, Reason::DeployNotSeen));
+    }
+    Some(wait(WaitFor::MergeDeployment, bounds::POLL_SLOW, until))
+}
+
+/// What was planned is still what is live: the spec without ours, and the commit that the job will be built from.
+fn fits(plan: &Plan, app: &App, seen: &Observed) -> Option<Next> {
+    let settings = &plan.request.settings;
+    let baseline = without_ours(&app.spec, &settings.also_stale).fingerprint();
+    let commit = planned_commit(&plan.request, app, seen);
+    (baseline != plan.baseline || commit != plan.commit).then_some(Next::Replan)
+}
+
+/// Append a claim, read the ledger again, insert only when the claim is the oldest open one.
+fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
+    let entries = match &seen.ledger {
+        LedgerView::Entries(entries) => entries.iter().filter(|entry| entry.claim.key == plan.key).collect::<Vec<_>>(),
+        LedgerView::Unreachable => return ledger_silent(plan, seen, care),
+    };
+    let Some(made) = &seen.doings.claim else {
+        if seen.doings.claim_failures >= bounds::CLAIM_TRIES {
+            return end(plan, seen, care, Reason::LedgerUnreachable);
+        }
+        return Next::Do(Action::Claim);
+    };
+    if let Some(older) = entries.iter().find(|entry| is_older(entry, made)) {
+        let until = after(older.at, bounds::SETTLE);
+        if seen.now < until {
+            return wait(WaitFor::OlderClaim, bounds::POLL_SLOW, until);
+        }
+        // Nothing in the app shows it after the time in which its PUT could still land: it never inserted.
+        return Next::Do(Action::Record { entry: older.id, outcome: LedgerOutcome::NeverStarted });
+    }
+    if !entries.iter().any(|entry| entry.id == made.id) {
+        let until = after(made.at, bounds::CLAIM_VISIBLE);
+        if seen.now < until {
+            return wait(WaitFor::ClaimVisible, bounds::POLL_FAST, until);
+        }
+        return ledger_silent(plan, seen, care);
+    }
+    if elapsed(made.at, seen.now) > bounds::CLAIM_FRESH {
+        return Next::Do(Action::Record { entry: made.id, outcome: LedgerOutcome::Withdrawn });
+    }
+    Next::Do(Action::Insert)
+}
+
+fn is_older(entry: &LedgerEntry, made: &MadeClaim) -> bool {
+    entry.outcome.is_none() && entry.id < made.id && entry.claim.nonce != made.nonce
+}
+
+fn ledger_silent(plan: &Plan, seen: &Observed, care: &Care) -> Next {
+    let until = after(seen.since, bounds::LEDGER_BEFORE_INSERT);
+    if seen.now < until && seen.doings.claim.is_none() {
+        return wait(WaitFor::Ledger, bounds::POLL_SLOW, until);
+    }
+    end(plan, seen, care, Reason::LedgerUnreachable)
+}
+
+/// The reply of our PUT was lost and nothing shows it: watched for as long as it may still take effect, never sent
+/// again.
+fn doubtful(plan: &Plan, seen: &Observed, care: &Care) -> Next {
+    let sent = seen.doings.insert.as_ref().map_or(seen.since, |put| put.at);
+    let until = after(sent, bounds::SETTLE);
+    if seen.now < until {
+        return wait(WaitFor::DoubtfulPut, bounds::POLL_FAST, until);
+    }
+    end(plan, seen, care, Reason::NeverStarted)
+}
+
+/// Ends without an insert; our open claim is closed first, so that nobody has to wait for it.
+fn end(plan: &Plan, seen: &Observed, care: &Care, reason: Reason) -> Next {
+    if let (Some(made), LedgerView::Entries(_)) = (&seen.doings.claim, &seen.ledger)
+        && !seen.doings.recorded.contains(&made.id)
+        && seen.doings.record_failures < bounds::RECORD_TRIES
+    {
+        let never = seen.doings.insert.as_ref().is_some_and(|put| put.outcome == PutResult::Ambiguous);
+        let outcome = if never { LedgerOutcome::NeverStarted } else { LedgerOutcome::Withdrawn };
+        return Next::Do(Action::Record { entry: made.id, outcome });
+    }
+    done(outcome::of_plan(plan, seen, care, Some(reason)))
+}
