@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::component::ComponentKind;
 use crate::duration;
+use crate::element;
 
 /// What the platform makes of an absent instance size (read back from live apps).
 const DEFAULT_INSTANCE_SIZE: &str = "apps-s-1vcpu-0.5gb";
@@ -34,16 +35,6 @@ enum Place {
 /// Returns a spec in the one form, with keys sorted.
 pub(crate) fn canonical(spec: &Map<String, Value>) -> Map<String, Value> {
     canonical_map(spec, Place::Spec)
-}
-
-/// Returns the field by which the elements of a list of the spec are told apart, if they have one.
-pub(crate) fn identity_field(list_key: &str) -> Option<&'static str> {
-    match list_key {
-        "envs" => Some("key"),
-        "domains" => Some("domain"),
-        _ if kind_of_list(list_key).is_some() => Some("name"),
-        _ => None,
-    }
 }
 
 fn canonical_map(map: &Map<String, Value>, place: Place) -> Map<String, Value> {
@@ -79,7 +70,7 @@ fn canonical_list(place: Place, key: &str, elements: &[Value]) -> Vec<Value> {
         .iter()
         .map(|element| canonical_element(inside, element))
         .collect();
-    if let Some(field) = identity_field(key) {
+    if let Some(field) = element::identifying_field(key) {
         // Stable, so that two entries of one name keep their order: the later one may win.
         list.sort_by(|one, other| identity(one, field).cmp(identity(other, field)));
     } else if place == Place::Spec && key == "features" {
@@ -119,15 +110,11 @@ fn place_of_object(place: Place, key: &str) -> Place {
 fn place_of_element(place: Place, key: &str) -> Place {
     match (place, key) {
         (Place::Spec | Place::Component(_), "envs") => Place::Env,
-        (Place::Spec, key) => kind_of_list(key).map_or(Place::Elsewhere, Place::Component),
+        (Place::Spec, key) => {
+            ComponentKind::of_list(key).map_or(Place::Elsewhere, Place::Component)
+        }
         _ => Place::Elsewhere,
     }
-}
-
-fn kind_of_list(key: &str) -> Option<ComponentKind> {
-    ComponentKind::ALL
-        .into_iter()
-        .find(|kind| kind.list_key() == key)
 }
 
 fn is_default(place: Place, key: &str, value: &Value) -> bool {
@@ -145,7 +132,8 @@ fn is_default(place: Place, key: &str, value: &Value) -> bool {
     }
 }
 
-fn is_nothing(value: &Value) -> bool {
+/// Tells whether a value is as good as absent.
+pub(crate) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(flag) => !flag,

@@ -53,6 +53,11 @@ impl ComponentKind {
             Self::Database => "databases",
         }
     }
+
+    /// Returns the kind whose components stand in the list under this key.
+    pub(crate) fn of_list(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.list_key() == key)
+    }
 }
 
 impl fmt::Display for ComponentKind {

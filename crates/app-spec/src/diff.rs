@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use similar::TextDiff;
 
-use crate::canonical::{canonical, identity_field};
+use crate::canonical::canonical;
+use crate::element::{identity_field, join, labelled};
 use crate::redact;
 use crate::spec::AppSpec;
 
@@ -101,8 +102,7 @@ fn compare_lists(
     after: &[Value],
     found: &mut Vec<Change>,
 ) {
-    let field = identity_field(key)
-        .filter(|field| are_distinct(before, field) && are_distinct(after, field));
+    let field = identity_field(key, &[before, after]);
     let one = labelled(before, field);
     let other = labelled(after, field);
     for (label, value) in &one {
@@ -123,42 +123,6 @@ fn compare_lists(
                 kind: ChangeKind::Added,
             });
         }
-    }
-}
-
-/// Returns each element with the name or number that it is told apart by.
-fn labelled<'a>(elements: &'a [Value], field: Option<&str>) -> Vec<(String, &'a Value)> {
-    elements
-        .iter()
-        .enumerate()
-        .map(|(index, element)| {
-            let name = field
-                .and_then(|field| element.get(field))
-                .and_then(Value::as_str);
-            (
-                name.map_or_else(|| index.to_string(), str::to_owned),
-                element,
-            )
-        })
-        .collect()
-}
-
-/// Tells whether every element has the field, and no two the same.
-fn are_distinct(elements: &[Value], field: &str) -> bool {
-    let mut names: Vec<&str> = elements
-        .iter()
-        .filter_map(|element| element.get(field).and_then(Value::as_str))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names.len() == elements.len()
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
     }
 }
 
@@ -271,7 +235,7 @@ impl Place {
     }
 
     fn labels(&self, elements: &[Value]) -> Vec<String> {
-        let field = identity_field(&self.key).filter(|field| are_distinct(elements, field));
+        let field = identity_field(&self.key, &[elements]);
         labelled(elements, field)
             .into_iter()
             .map(|(label, _)| label)

@@ -22,12 +22,14 @@ pub mod firewall;
 pub mod id;
 pub mod invocation;
 pub mod job;
+pub mod merge;
 pub mod progress;
 pub mod source;
 pub mod spec;
 
 mod canonical;
 mod duration;
+mod element;
 mod read;
 mod redact;
 mod wire;
@@ -45,6 +47,7 @@ pub use id::{
 };
 pub use invocation::{InvocationPhase, JobInvocation};
 pub use job::{JobBuilder, JobComponent};
+pub use merge::{Merged, merge};
 pub use progress::{ComponentProgress, Progress, Step, StepReason, StepStatus};
 pub use read::DocumentError;
 pub use source::Source;

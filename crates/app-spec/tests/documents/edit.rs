@@ -91,6 +91,13 @@ fn what_others_changed_meanwhile_survives_the_removal() {
 }
 
 #[test]
+fn the_other_keys_keep_their_order_wherever_the_platform_put_the_jobs() {
+    let read_back = spec(json!({"a": 1, "jobs": [{"name": OURS}], "b": 2, "c": 3}));
+    let after = read_back.remove_jobs(&[name(OURS)], None);
+    assert_eq!(text(&after), r#"{"a":1,"b":2,"c":3}"#);
+}
+
+#[test]
 fn exactly_the_named_jobs_are_removed() {
     let full = spec(json!({"jobs": [
         {"name": "migration-job"}, {"name": "seed"}, {"name": OURS}, {"name": "migrate-k3f9q2x7-e1"}

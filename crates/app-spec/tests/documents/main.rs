@@ -7,6 +7,7 @@ mod examples;
 mod fingerprint;
 mod firewall;
 mod lossless;
+mod merge;
 mod secrets;
 mod strategy;
 

@@ -104,6 +104,19 @@ fn no_diff_shows_a_secret_whether_it_is_changed_unchanged_new_or_gone() {
 }
 
 #[test]
+fn a_value_that_was_secret_is_not_shown_once_somebody_calls_it_plain() {
+    let secret = spec(json!({"envs": [{"key": "K", "type": "SECRET", "value": CANARY}]}));
+    let plain = spec(json!({"envs": [{"key": "K", "value": CANARY}]}));
+    for diff in [
+        redacted_diff(&secret, &plain),
+        redacted_diff(&plain, &secret),
+    ] {
+        assert!(diff.contains("<secret, unchanged>"), "{diff}");
+        assert!(!diff.contains(CANARY), "{diff}");
+    }
+}
+
+#[test]
 fn a_diff_shows_what_changed_and_that_a_secret_did() {
     let before = spec(
         json!({"name": "shop", "services": [{"name": "web", "envs": [
