@@ -14,7 +14,7 @@ use crate::read::{self, DocumentError};
 use crate::spec::AppSpec;
 
 /// An app.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     /// The app's id.
     pub id: AppId,

@@ -108,7 +108,7 @@ pub struct HealthCheck {
 }
 
 /// One component of an app spec.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Component<'a> {
     kind: ComponentKind,
     raw: &'a Map<String, Value>,
@@ -283,7 +283,7 @@ impl fmt::Debug for Component<'_> {
 }
 
 /// One database of an app spec.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Database<'a> {
     raw: &'a Map<String, Value>,
 }

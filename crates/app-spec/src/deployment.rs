@@ -124,7 +124,7 @@ pub struct DeployedComponent {
 }
 
 /// One deployment of an app.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     /// The deployment's id.
     pub id: DeploymentId,

@@ -33,9 +33,6 @@ pub struct Change {
     pub kind: ChangeKind,
 }
 
-/// A difference between two app specs.
-pub type SpecChange = Change;
-
 /// Returns what differs in meaning between two specs, in the order of the paths' keys.
 ///
 /// Components are told apart by name, variables by key and domains by domain, so a change of order is no

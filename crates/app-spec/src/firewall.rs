@@ -52,7 +52,7 @@ impl RuleMatch {
 }
 
 /// One rule of a cluster's firewall.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirewallRule<'a> {
     raw: &'a Map<String, Value>,
 }

@@ -27,7 +27,7 @@ const COPIED_BUILD_KEYS: [&str; 4] = [
 const GRACE_SECONDS: std::ops::RangeInclusive<u64> = 1..=600;
 
 /// A job component, ready to be put into a spec.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct JobComponent {
     raw: Map<String, Value>,
 }

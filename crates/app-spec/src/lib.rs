@@ -37,7 +37,7 @@ mod wire;
 pub use app::App;
 pub use component::{Component, ComponentKind, Database, HealthCheck, JobKind, Schedule};
 pub use deployment::{CauseKind, DeployedComponent, Deployment, Phase};
-pub use diff::{Change, ChangeKind, SpecChange, changes, redacted_diff};
+pub use diff::{Change, ChangeKind, changes, redacted_diff};
 pub use env::{Env, EnvKind, EnvScope};
 pub use fingerprint::Fingerprint;
 pub use firewall::{FirewallRule, FirewallRules, RuleKind, RuleMatch};

@@ -12,7 +12,7 @@ use crate::element::{identity_field, join, labelled};
 use crate::spec::AppSpec;
 
 /// The outcome of a merge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
     /// The present spec with the lost edit in it, overlaps excepted.
     pub spec: AppSpec,

@@ -21,7 +21,7 @@ use crate::read;
 ///
 /// Equality is that of the values, whatever the order of keys; [`AppSpec::is_identical`] compares the
 /// order too, and [`AppSpec::fingerprint`] compares what the spec means to the platform.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AppSpec(Map<String, Value>);
 
