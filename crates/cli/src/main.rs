@@ -1,2 +1,3 @@
 //! The `harbor-pilot` binary.
+
 fn main() {}
