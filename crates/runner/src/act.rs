@@ -1,0 +1,292 @@
+//! One effect at a time. Every PUT is built from a read made just before it, and sent once.
+
+use crate::event::{Teller, at};
+use crate::ledger::{Ledger, LedgerError};
+use crate::observe::Observer;
+use app_spec::{App, AppId, AppSpec, ComponentName};
+use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
+use migration::{
+    Action, Claim, FirewallPolicy, FirewallView, Happening, LedgerOutcome, MadeClaim, Plan, Put,
+    PutRefused, PutResult, RECORD_VERSION, RunRecord, extra_rules, insertion, removal, without_ours,
+};
+use std::sync::Arc;
+
+/// What may write to the world. A dry run has none.
+pub(crate) struct Writer {
+    pub(crate) client: Client,
+    pub(crate) app: AppId,
+    pub(crate) ledger: Option<Arc<dyn Ledger>>,
+    pub(crate) also_stale: Vec<ComponentName>,
+}
+
+impl Writer {
+    /// Carries out `action` and notes what came of it.
+    ///
+    /// # Cancel safety
+    /// Not safe for the report: a PUT that is cut off may be applied. Safe for the app: whoever looks next finds it.
+    pub(crate) async fn act(&self, action: Action, plan: Option<&Plan>, world: &mut Observer, tell: &mut Teller) {
+        match (action, plan) {
+            (Action::Claim, Some(plan)) => self.claim(plan, world, tell).await,
+            (Action::Insert, Some(plan)) => self.insert(plan, world, tell).await,
+            (Action::Probe, Some(plan)) => world.probe(plan, tell).await,
+            (Action::ReadFirewall, Some(plan)) => world.read_firewall(plan, tell).await,
+            (Action::RestoreFirewall, Some(plan)) => self.restore_firewall(plan, world, tell).await,
+            (Action::FetchLog { job, deployment }, _) => world.fetch_log(&job, &deployment, tell).await,
+            (Action::Cancel(deployment), _) => {
+                world.seen.doings.cancelled.push(deployment.clone());
+                match self.client.cancel_deployment(&self.app, &deployment).await {
+                    WriteOutcome::Applied(_) => tell.tell(at(&world.clock), Happening::Cancelled(deployment)),
+                    WriteOutcome::NotApplied(error) | WriteOutcome::Ambiguous(error) => {
+                        tell.warn(&world.clock, format_args!("deployment `{deployment}` could not be cancelled: {error}"));
+                    }
+                }
+            }
+            (Action::Remove(jobs), _) => self.remove(&jobs, world, tell).await,
+            (Action::Record { entry, outcome }, _) => self.record(entry, &outcome, world, tell).await,
+            (
+                Action::Claim
+                | Action::Insert
+                | Action::Probe
+                | Action::ReadFirewall
+                | Action::RestoreFirewall,
+                None,
+            ) => tracing::error!("a clean-up asked for something that only a migration does"),
+        }
+    }
+
+    async fn claim(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
+        let Some(ledger) = &self.ledger else {
+            world.seen.doings.claim_failures = u32::MAX;
+            return;
+        };
+        let claim = claim_of(plan);
+        let before = at(&world.clock);
+        match ledger.append(&claim).await {
+            Ok(id) => {
+                world.seen.doings.claim = Some(MadeClaim { id, at: before, nonce: claim.nonce });
+                world.ledger_due = true;
+                tell.tell(before, Happening::Claimed);
+            }
+            Err(error) => {
+                let doings = &mut world.seen.doings;
+                doings.claim_failures = match &error {
+                    LedgerError::Refused(_) => u32::MAX,
+                    LedgerError::Unreachable(_) => doings.claim_failures.saturating_add(1),
+                };
+                tell.warn(&world.clock, format_args!("the claim could not be made: {}", chain(&error)));
+                world.ledger_error = Some(error);
+                world.ledger_due = true;
+                self.find_own_claim(ledger.as_ref(), &claim, world).await;
+            }
+        }
+    }
+
+    /// A claim whose reply was lost may stand in the ledger: it is found by its nonce.
+    async fn find_own_claim(&self, ledger: &dyn Ledger, claim: &Claim, world: &mut Observer) {
+        let Ok(entries) = ledger.entries(&claim.key).await else { return };
+        let mine = |entry: &&migration::LedgerEntry| entry.claim.nonce == claim.nonce && entry.outcome.is_none();
+        if let Some(entry) = entries.iter().find(mine) {
+            world.seen.doings.claim = Some(MadeClaim {
+                id: entry.id,
+                at: at(&world.clock),
+                nonce: claim.nonce.clone(),
+            });
+        }
+    }
+
+    /// Reads the app, edits its spec, PUTs it at once.
+    async fn insert(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
+        let Some(app) = self.fresh(world, tell).await else { return };
+        let free = without_ours(&app.spec, &self.also_stale).fingerprint() == plan.baseline
+            && RunRecord::all(&app.spec).is_empty()
+            && app.pinned.is_none()
+            && app.in_progress.is_none();
+        if !free {
+            // Somebody wrote between the look and this read: looked at again, nothing sent.
+            tracing::debug!("the app changed just before the insert; looking again");
+            return;
+        }
+        let now = at(&world.clock);
+        let spec = match insertion(plan, &app.spec, now) {
+            Ok(spec) => spec,
+            Err(refusal) => {
+                let words = tell.redactor.text(format_args!("{refusal}"));
+                world.seen.doings.insert_refused = Some(PutRefused::Spec(words));
+                return;
+            }
+        };
+        let outcome = self.put(&spec, now, world, tell).await;
+        match &outcome {
+            Sent::Ok(put) => {
+                if let PutResult::Applied(deployment) = &put.outcome {
+                    let deployment = deployment.clone();
+                    tell.tell(now, Happening::Inserted { job: plan.job(), deployment });
+                }
+                world.seen.doings.insert_refused = None;
+                world.seen.doings.insert = Some(put.clone());
+            }
+            Sent::Refused(put, refused) => {
+                world.seen.doings.insert = Some(put.clone());
+                world.seen.doings.insert_refused = Some(refused.clone());
+            }
+        }
+    }
+
+    /// Reads the app, drops exactly `jobs`, PUTs it at once. Repeating a removal is harmless, so a doubtful one is
+    /// simply looked at.
+    async fn remove(&self, jobs: &[ComponentName], world: &mut Observer, tell: &mut Teller) {
+        let Some(app) = self.fresh(world, tell).await else { return };
+        let now = at(&world.clock);
+        let before = spec_before(jobs, world);
+        let spec = removal(&app.spec, jobs, before.as_ref());
+        let (Sent::Ok(put) | Sent::Refused(put, _)) = self.put(&spec, now, world, tell).await;
+        if let PutResult::Applied(deployment) = &put.outcome {
+            let jobs = jobs.iter().map(ToString::to_string).collect();
+            let deployment = deployment.clone();
+            tell.tell(now, Happening::Removed { jobs, deployment });
+        }
+        world.seen.doings.removals.push(put);
+    }
+
+    async fn fresh(&self, world: &mut Observer, tell: &mut Teller) -> Option<App> {
+        match self.client.app(&self.app).await {
+            Ok(read) => {
+                world.clock.set(read.server_time);
+                Some(read.value)
+            }
+            Err(error) => {
+                tell.warn(&world.clock, format_args!("the app could not be read just before an update: {error}"));
+                world.platform_error = Some(error);
+                None
+            }
+        }
+    }
+
+    async fn put(&self, spec: &AppSpec, now: jiff::Timestamp, world: &mut Observer, tell: &mut Teller) -> Sent {
+        let sent = |outcome| Put { at: now, outcome };
+        match self.client.update_app(&self.app, spec).await {
+            PutOutcome::Applied { app, deployment } => {
+                world.clock.set(app.server_time);
+                Sent::Ok(sent(PutResult::Applied(deployment)))
+            }
+            PutOutcome::Ambiguous(error) => {
+                let words = tell.redactor.text(format_args!("{error}; whether it was applied is looked up"));
+                tell.tell(now, Happening::Doubtful(words));
+                world.platform_error = Some(error);
+                Sent::Ok(sent(PutResult::Ambiguous))
+            }
+            PutOutcome::NotApplied(error) => {
+                let refused = match &error {
+                    Error::Unauthorized { .. } | Error::MissingScope { .. } => PutRefused::Access,
+                    Error::RateLimited { .. } | Error::NotConnected { .. } => PutRefused::Busy,
+                    _ => PutRefused::Spec(tell.redactor.text(format_args!("{}", said(&error)))),
+                };
+                tell.warn(&world.clock, format_args!("{}", said(&error)));
+                world.platform_error = Some(error);
+                Sent::Refused(sent(PutResult::NotApplied), refused)
+            }
+        }
+    }
+
+    /// Reads the rules, puts back app-only and the kept ones, reads them again.
+    async fn restore_firewall(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
+        let settings = &plan.request.settings;
+        let (Some(cluster), FirewallPolicy::Restore) = (&plan.cluster, settings.firewall) else { return };
+        world.seen.doings.firewall_writes += 1;
+        let Ok(rules) = self.client.firewall(cluster).await else { return };
+        let wanted = rules.app_only(&plan.app, &settings.keep_rules);
+        if let WriteOutcome::NotApplied(error) | WriteOutcome::Ambiguous(error) =
+            self.client.put_firewall(cluster, &wanted).await
+        {
+            tell.warn(&world.clock, format_args!("the firewall could not be restored: {}", said(&error)));
+        }
+        if let Ok(read_back) = self.client.firewall(cluster).await {
+            let gone = extra_rules(&rules, &plan.app, &settings.keep_rules);
+            let restored = extra_rules(&read_back, &plan.app, &settings.keep_rules).is_empty();
+            let extra = gone.iter().map(|rule| tell.redactor.clean_line(rule)).collect();
+            tell.tell(at(&world.clock), Happening::Firewall { restored, extra });
+            world.seen.firewall = FirewallView::Rules(read_back);
+        }
+    }
+
+    pub(crate) async fn record(
+        &self,
+        entry: migration::EntryId,
+        outcome: &LedgerOutcome,
+        world: &mut Observer,
+        tell: &mut Teller,
+    ) {
+        let Some(ledger) = &self.ledger else { return };
+        match ledger.record(entry, outcome).await {
+            Ok(()) => {
+                world.seen.doings.recorded.push(entry);
+                let doings = &mut world.seen.doings;
+                let inserted = doings.insert.as_ref().is_some_and(|put| put.outcome != PutResult::NotApplied);
+                if !inserted && doings.claim.as_ref().is_some_and(|made| made.id == entry) {
+                    doings.claim = None;
+                }
+            }
+            Err(error) => {
+                world.seen.doings.record_failures += 1;
+                tell.warn(&world.clock, format_args!("the outcome could not be recorded: {}", chain(&error)));
+            }
+        }
+        world.ledger_due = true;
+    }
+}
+
+/// What came of one PUT.
+enum Sent {
+    Ok(Put),
+    Refused(Put, PutRefused),
+}
+
+/// Returns the claim that `plan` makes.
+fn claim_of(plan: &Plan) -> Claim {
+    let request = &plan.request;
+    Claim {
+        version: RECORD_VERSION,
+        key: plan.key.clone(),
+        epoch: plan.epoch,
+        nonce: plan.nonce.clone(),
+        migration: request.manifest.id.clone(),
+        app: plan.app.clone(),
+        steps: plan.step_refs(),
+        mode: plan.mode(),
+        authority: plan.authority.clone(),
+        pull_request: request.origin.pull_request,
+        sha: request.commit.as_ref().map(ToString::to_string),
+        repository: request.origin.repository.clone(),
+        reason: match &request.intent {
+            migration::Intent::Again { reason } => Some(reason.clone()),
+            migration::Intent::Run | migration::Intent::Check | migration::Intent::Retry => None,
+        },
+    }
+}
+
+/// Returns the newest known spec without any of `jobs`: the app as it was without us.
+fn spec_before(jobs: &[ComponentName], world: &Observer) -> Option<AppSpec> {
+    let specs = world.seen.deployments.iter().filter_map(|one| one.spec.as_ref());
+    let mut without = specs.filter(|spec| jobs.iter().all(|job| spec.job(job.as_str()).is_none()));
+    without.next().cloned()
+}
+
+/// Returns an error with the platform's own words, where it gave any.
+pub(crate) fn said(error: &Error) -> String {
+    match error.platform_text() {
+        Some(words) => format!("{error}: {}", words.as_str()),
+        None => error.to_string(),
+    }
+}
+
+/// Returns an error with its sources, outermost first.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,296 @@
+//! The loop: observe → next → act, told as one stream of events.
+//!
+//! This is the only module that waits for more than one thing at a time.
+
+use crate::act::Writer;
+use crate::cancel::StopSignal;
+use crate::event::Teller;
+use crate::ledger::{Ledger, Lineage};
+use crate::observe::Observer;
+use crate::poll::Pace;
+use crate::preflight;
+use app_spec::AppId;
+use digitalocean::{Client, Transport};
+use migration::{
+    CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next, Plan, Planned, Reason, Redactor,
+    Refusal, Report, Request, Stop, Strategy, Verdict, bounds, elapsed, next,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How many effects may follow each other without a wait; more means that nothing comes of them.
+const EFFECTS_IN_A_ROW: u32 = 12;
+
+/// How often one run may plan again: once for the merge's deployment, twice for jobs that never started, and some for
+/// other people's edits.
+const PLANS: u32 = 12;
+
+/// How often a job that is proven never to have started is tried again by itself.
+const TRIES_AGAIN: u32 = 2;
+
+/// Everything a run needs from outside.
+pub struct Harbor {
+    /// The platform.
+    pub client: Client,
+    /// The app.
+    pub app: AppId,
+    /// Reaches the app's own address, without a credential.
+    pub transport: Transport,
+    /// Where claims and verdicts stand; without one nothing is ever inserted.
+    pub ledger: Option<Arc<dyn Ledger>>,
+    /// Whether one commit contains another.
+    pub lineage: Arc<dyn Lineage>,
+    /// Cleans everything that is told.
+    pub redactor: Redactor,
+    /// How much faster than real time the platform's clock runs.
+    pub pace: Pace,
+    /// Where whole job logs are kept; nothing keeps them from disk.
+    pub log_folder: Option<PathBuf>,
+    /// Where events go.
+    pub events: mpsc::Sender<Event>,
+    /// How a stop reaches the run.
+    pub stop: StopSignal,
+}
+
+/// How a run ended, with everything a report shows.
+#[derive(Debug)]
+pub struct Ended {
+    /// The finished report; always holds a verdict, a refusal, or the steps that were done already.
+    pub report: Report,
+    /// The one reason.
+    pub reason: Reason,
+}
+
+/// Makes the plan and shows it; has no way to write.
+///
+/// # Cancel safety
+/// Safe.
+pub async fn plan(harbor: &Harbor, request: Request) -> Ended {
+    let mut world = Observer::new(harbor);
+    let mut tell = Teller::new(harbor.events.clone(), harbor.redactor.clone());
+    match preflight::plan(harbor, request, &mut world, &mut tell).await {
+        Ok(planned) => settle(planned, &mut tell, &world),
+        Err(refusal) => refused(refusal, tell, &world),
+    }
+}
+
+/// Sweeps, plans, runs the migration and puts the app back.
+///
+/// # Cancel safety
+/// Not safe for the report; safe for the app: whoever looks next (post step, sweeper, re-run) goes on.
+pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
+    let mut run = Run::new(harbor, request.settings.also_stale.clone());
+    let sweep = CleanUp {
+        also_stale: request.settings.also_stale.clone(),
+        ..CleanUp::default()
+    };
+    let swept = run.clean(sweep, Mode::Sweep).await;
+    if let Some(refusal) = preflight::unswept(&swept, &run.world) {
+        return refused(refusal, run.tell, &run.world);
+    }
+    let mut again = 0;
+    for _ in 0..PLANS {
+        let planned = preflight::plan(harbor, request.clone(), &mut run.world, &mut run.tell).await;
+        let plan = match planned {
+            Ok(Planned::Run(plan)) => plan,
+            Ok(planned @ (Planned::AlreadyDone(_) | Planned::AlreadyEnded(_))) => {
+                // The last step of a one-job-per-step run: the verdict before it is the run's.
+                return match run.last.take() {
+                    Some(verdict) => run.ended(verdict),
+                    None => settle(planned, &mut run.tell, &run.world),
+                };
+            }
+            Err(refusal) => return refused(refusal, run.tell, &run.world),
+        };
+        let at = run.world.seen.now;
+        run.tell.tell(at, Happening::Planned(plan.clone()));
+        let per_step = plan.request.settings.strategy == Strategy::OneJobPerStep;
+        run.world.begin(Mode::Main, [plan.key.clone()]);
+        let Some(verdict) = run.drive(Goal::Migrate(plan)).await else { continue };
+        let out = verdict.clean_up == CleanUpAxis::Verified;
+        if out && verdict.job == JobAxis::NeverStarted && again < TRIES_AGAIN {
+            again += 1;
+            run.tell.warn(&run.world.clock, format_args!("the job never started; it is tried again ({again} of {TRIES_AGAIN})"));
+            continue;
+        }
+        if per_step && verdict.reason == Reason::Done {
+            run.last = Some(verdict);
+            continue;
+        }
+        return run.ended(verdict);
+    }
+    let refusal = Refusal::new(
+        Reason::DeploymentInFlight,
+        format!("the app kept changing: planned {PLANS} times, and each time it was edited before the job could go in"),
+        "Find out who edits it, then run again. Nothing of ours is in the app.",
+    );
+    refused(refusal, run.tell, &run.world)
+}
+
+/// Takes out temporary jobs that a run left behind; never inserts.
+///
+/// # Cancel safety
+/// Safe for the app: a removal that is cut off is looked at by whoever comes next.
+pub async fn clean(harbor: &Harbor, goal: CleanUp, mode: Mode) -> Ended {
+    let mut run = Run::new(harbor, goal.also_stale.clone());
+    let verdict = run.clean(goal, mode).await;
+    if let Some(refusal) = preflight::unseen(&run.world) {
+        return refused(refusal, run.tell, &run.world);
+    }
+    run.ended(verdict)
+}
+
+struct Run {
+    world: Observer,
+    writer: Writer,
+    tell: Teller,
+    pace: Pace,
+    stop: StopSignal,
+    last: Option<Verdict>,
+}
+
+impl Run {
+    fn new(harbor: &Harbor, also_stale: Vec<app_spec::ComponentName>) -> Self {
+        Self {
+            world: Observer::new(harbor),
+            writer: Writer {
+                client: harbor.client.clone(),
+                app: harbor.app.clone(),
+                ledger: harbor.ledger.clone(),
+                also_stale,
+            },
+            tell: Teller::new(harbor.events.clone(), harbor.redactor.clone()),
+            pace: harbor.pace,
+            stop: harbor.stop.clone(),
+            last: None,
+        }
+    }
+
+    async fn clean(&mut self, goal: CleanUp, mode: Mode) -> Verdict {
+        let keys: Vec<Key> = goal.keys.iter().flatten().cloned().collect();
+        self.world.begin(mode, keys);
+        // A clean-up is never planned again, so that it always ends.
+        loop {
+            if let Some(verdict) = self.drive(Goal::Clean(goal.clone())).await {
+                return verdict;
+            }
+        }
+    }
+
+    /// Carries `goal` out; nothing when it must be planned again.
+    async fn drive(&mut self, goal: Goal) -> Option<Verdict> {
+        let plan = match &goal {
+            Goal::Migrate(plan) => Some(plan.as_ref().clone()),
+            Goal::Clean(_) => None,
+        };
+        let mut effects = 0;
+        loop {
+            let mut stop = self.stop.clone();
+            let step = self.step(&goal, plan.as_ref(), &mut effects);
+            tokio::select! {
+                biased;
+                asked = stop.asked(), if self.world.seen.stop.is_none() => {
+                    self.world.seen.stop = Some(asked);
+                    if asked == Stop::Signal {
+                        // No look and no write after a signal: seconds are left, and the next actor looks anyway.
+                        return match next(&goal, &self.world.seen) {
+                            Next::Done(verdict) => Some(*verdict),
+                            Next::Do(_) | Next::Wait(_) | Next::Replan => None,
+                        };
+                    }
+                }
+                ended = step => match ended {
+                    Step::Again => {}
+                    Step::Replan => return None,
+                    Step::Ended(verdict) => return Some(*verdict),
+                },
+            }
+        }
+    }
+
+    async fn step(&mut self, goal: &Goal, plan: Option<&Plan>, effects: &mut u32) -> Step {
+        self.world.look(plan.map(|plan| &plan.request)).await;
+        let job = plan.map(Plan::job);
+        self.tell.phases(&self.world.seen, job.as_ref());
+        match next(goal, &self.world.seen) {
+            Next::Do(action) => {
+                tracing::debug!(?action, "next");
+                self.writer.act(action, plan, &mut self.world, &mut self.tell).await;
+                *effects += 1;
+                if *effects > EFFECTS_IN_A_ROW {
+                    tokio::time::sleep(self.pace.local(bounds::POLL_SLOW)).await;
+                }
+                Step::Again
+            }
+            Next::Wait(wait) => {
+                *effects = 0;
+                self.tell.wait(self.world.seen.now, &wait.what);
+                let left = elapsed(self.world.seen.now, wait.until);
+                // At least a second there: a bound that falls between two seconds of `Date` must not spin.
+                let span = wait.poll.min(left).max(std::time::Duration::from_secs(1));
+                tokio::time::sleep(self.pace.local(span)).await;
+                Step::Again
+            }
+            Next::Replan => {
+                if let Some(made) = self.world.seen.doings.claim.clone() {
+                    let (writer, world, tell) = (&self.writer, &mut self.world, &mut self.tell);
+                    writer.record(made.id, &LedgerOutcome::Withdrawn, world, tell).await;
+                }
+                Step::Replan
+            }
+            Next::Done(verdict) => Step::Ended(verdict),
+        }
+    }
+
+    fn ended(mut self, verdict: Verdict) -> Ended {
+        let reason = verdict.reason;
+        self.tell.tell(self.world.seen.now, Happening::Ended(Box::new(verdict)));
+        Ended {
+            report: self.tell.report,
+            reason,
+        }
+    }
+}
+
+enum Step {
+    Again,
+    Replan,
+    Ended(Box<Verdict>),
+}
+
+/// Ends a run that has nothing to carry out.
+fn settle(planned: Planned, tell: &mut Teller, world: &Observer) -> Ended {
+    let at = world.seen.now;
+    let reason = match planned {
+        Planned::Run(plan) => {
+            tell.tell(at, Happening::Planned(plan));
+            Reason::Planned
+        }
+        Planned::AlreadyDone(done) => {
+            tell.tell(at, Happening::AlreadyDone(done));
+            Reason::AlreadyDone
+        }
+        Planned::AlreadyEnded(ended) => {
+            let reason = match ended.outcome {
+                LedgerOutcome::Done => Reason::AlreadyDone,
+                LedgerOutcome::Failed { .. } => Reason::AlreadyFailed,
+                LedgerOutcome::Unproven { .. } => Reason::EarlierUnproven,
+                LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => Reason::NeverStarted,
+            };
+            tell.tell(at, Happening::AlreadyEnded(ended));
+            reason
+        }
+    };
+    let report = std::mem::take(&mut tell.report);
+    Ended { report, reason }
+}
+
+fn refused(refusal: Refusal, mut tell: Teller, world: &Observer) -> Ended {
+    let reason = refusal.reason;
+    tell.tell(world.seen.now, Happening::Refused(refusal));
+    Ended {
+        report: tell.report,
+        reason,
+    }
+}

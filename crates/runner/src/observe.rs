@@ -1,0 +1,269 @@
+//! Looking at the world: the app, its deployments, the ledger, whose commit is live.
+//!
+//! Reads only; a dry run is made of this module and no writer.
+
+use crate::ledger::{Ledger, LedgerError, Lineage};
+use crate::driver::Harbor;
+use crate::poll::PlatformClock;
+use app_spec::{App, AppId, Deployment, DeploymentId};
+use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
+use jiff::Timestamp;
+use migration::{
+    AppView, Contains, Doings, FirewallView, Key, LedgerView, Mode, Observed, PutResult, Request, RunRecord, carried,
+    live, live_commit,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How many of the newest deployments are read at each look after the first; a busy app makes a few per run.
+const NEWEST: u16 = 20;
+
+/// How many rows that do not tell their jobs are read by id in one look.
+const ROWS_BY_ID: usize = 40;
+
+/// Reads the world. Holds no way to write to it.
+pub(crate) struct Observer {
+    pub(crate) client: Client,
+    pub(crate) app: AppId,
+    /// Reaches the app's own address, without a credential.
+    pub(crate) transport: Transport,
+    /// Where whole logs are kept; nothing keeps them from disk.
+    pub(crate) log_folder: Option<PathBuf>,
+    ledger: Option<Arc<dyn Ledger>>,
+    lineage: Arc<dyn Lineage>,
+    pub(crate) clock: PlatformClock,
+    pub(crate) seen: Observed,
+    /// Keys that the goal names; others are found in the app.
+    keys: BTreeSet<Key>,
+    looked_back: bool,
+    missing_once: bool,
+    /// Whether the ledger must be read at the next look.
+    pub(crate) ledger_due: bool,
+    /// Why the ledger gave no answer, for the message.
+    pub(crate) ledger_error: Option<LedgerError>,
+    /// Why the platform gave no answer, for the message.
+    pub(crate) platform_error: Option<Error>,
+}
+
+impl Observer {
+    pub(crate) fn new(harbor: &Harbor) -> Self {
+        Self {
+            client: harbor.client.clone(),
+            app: harbor.app.clone(),
+            transport: harbor.transport.clone(),
+            log_folder: harbor.log_folder.clone(),
+            ledger: harbor.ledger.clone(),
+            lineage: Arc::clone(&harbor.lineage),
+            clock: PlatformClock::new(harbor.pace),
+            seen: Observed {
+                now: Timestamp::UNIX_EPOCH,
+                since: Timestamp::UNIX_EPOCH,
+                mode: Mode::Main,
+                stop: None,
+                app: AppView::Unreachable(Timestamp::UNIX_EPOCH),
+                deployments: Vec::new(),
+                ledger: LedgerView::Unreachable,
+                logs: BTreeMap::new(),
+                lineage: BTreeMap::new(),
+                health: Vec::new(),
+                health_before: None,
+                firewall: FirewallView::Unread,
+                doings: Doings::default(),
+            },
+            keys: BTreeSet::new(),
+            looked_back: false,
+            missing_once: false,
+            ledger_due: true,
+            ledger_error: None,
+            platform_error: None,
+        }
+    }
+
+    /// Begins a goal: what the last one did is forgotten, what the world showed is not.
+    pub(crate) fn begin(&mut self, mode: Mode, keys: impl IntoIterator<Item = Key>) {
+        self.seen.mode = mode;
+        self.seen.doings = Doings::default();
+        self.seen.health.clear();
+        self.keys.extend(keys);
+        self.ledger_due = true;
+    }
+
+    /// Looks at the world once more.
+    ///
+    /// # Cancel safety
+    /// Safe: a look that is cut off leaves older facts, and the next one renews them.
+    pub(crate) async fn look(&mut self, request: Option<&Request>) {
+        match self.client.app(&self.app).await {
+            Ok(read) => {
+                let first = self.clock.now().is_none();
+                self.clock.set(read.server_time);
+                self.seen.now = self.clock.now().unwrap_or(Timestamp::UNIX_EPOCH);
+                if first {
+                    self.seen.since = self.seen.now;
+                }
+                self.missing_once = false;
+                match self.deployments(&read.value).await {
+                    Ok(()) => self.seen.app = AppView::Present(Box::new(read.value)),
+                    Err(error) => self.failed(error),
+                }
+            }
+            Err(error) => self.failed(error),
+        }
+        self.seen.now = self.clock.now().unwrap_or(self.seen.now);
+        self.read_ledger().await;
+        if let Some(request) = request {
+            self.read_lineage(request).await;
+        }
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.seen.now = self.clock.now().unwrap_or(self.seen.now);
+        let since = match &self.seen.app {
+            AppView::Unreachable(since) => *since,
+            AppView::Present(_) | AppView::Gone | AppView::Denied => self.seen.now,
+        };
+        self.seen.app = match &error {
+            Error::Unauthorized { .. } | Error::MissingScope { .. } => AppView::Denied,
+            // One 404 may be a routing fault; two in a row are believed.
+            Error::NotFound { .. } if self.missing_once => AppView::Gone,
+            Error::NotFound { .. } => {
+                self.missing_once = true;
+                AppView::Unreachable(since)
+            }
+            _ => AppView::Unreachable(since),
+        };
+        tracing::debug!(%error, "cannot look at app `{}`", self.app);
+        self.platform_error = Some(error);
+    }
+
+    /// Reads the deployments: far back at the first look, the newest after that, and by id what the list leaves out.
+    async fn deployments(&mut self, app: &App) -> Result<(), Error> {
+        let mut rows = if self.looked_back {
+            let page = Page { number: 1, per_page: NEWEST };
+            self.client.deployments(&self.app, page).await?.value.items
+        } else {
+            let rows = self.client.deployments_back(&self.app, LOOK_BACK_PAGES).collect().await?.deployments;
+            self.looked_back = true;
+            rows
+        };
+        for id in self.known_ids(app) {
+            let listed = rows.iter().any(|row| row.id == id);
+            let settled = self.seen.deployments.iter().any(|one| one.id == id && one.phase.is_terminal());
+            if !listed && !settled {
+                match self.client.deployment(&self.app, &id).await {
+                    Ok(read) => rows.push(read.value),
+                    // A list or a read that lags behind its own write; the next look sees it.
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.complete(&mut rows).await?;
+        self.merge(rows);
+        Ok(())
+    }
+
+    /// Deployments that are known to exist whether or not the list shows them.
+    fn known_ids(&self, app: &App) -> Vec<DeploymentId> {
+        let puts = self.seen.doings.insert.iter().chain(&self.seen.doings.removals);
+        let made = puts.filter_map(|put| match &put.outcome {
+            PutResult::Applied(id) => id.clone(),
+            PutResult::NotApplied | PutResult::Ambiguous => None,
+        });
+        let slots = [&app.active, &app.in_progress, &app.pending];
+        made.chain(slots.into_iter().flatten().map(|one| one.id.clone())).collect()
+    }
+
+    /// Reads by id the rows that do not say which jobs they carry, or how far a job of ours in them is.
+    async fn complete(&self, rows: &mut [Deployment]) -> Result<(), Error> {
+        let mut budget = ROWS_BY_ID;
+        for row in rows {
+            let known = self.seen.deployments.iter().find(|one| one.id == row.id);
+            if row.spec.is_none() {
+                row.spec = known.and_then(|one| one.spec.clone());
+            }
+            let silent = !row.knows_jobs() && row.spec.is_none();
+            let blind = row.progress.is_none() && !carried(row).is_empty();
+            if (silent || blind) && budget > 0 {
+                budget -= 1;
+                match self.client.deployment(&self.app, &row.id).await {
+                    Ok(read) => *row = read.value,
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, rows: Vec<Deployment>) {
+        for row in rows {
+            match self.seen.deployments.iter_mut().find(|one| one.id == row.id) {
+                Some(known) => {
+                    // A stale list must not take back what is known to have ended.
+                    if !known.phase.is_terminal() || row.phase.is_terminal() {
+                        let spec = known.spec.take();
+                        *known = row;
+                        if known.spec.is_none() {
+                            known.spec = spec;
+                        }
+                    }
+                }
+                None => self.seen.deployments.push(row),
+            }
+        }
+        self.seen.deployments.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+    }
+
+    async fn read_ledger(&mut self) {
+        let Some(ledger) = self.ledger.clone() else {
+            self.seen.ledger = LedgerView::Entries(Vec::new());
+            return;
+        };
+        let keys = self.keys();
+        let claiming = self.seen.doings.claim.is_some() && self.seen.doings.insert.is_none();
+        if !self.ledger_due && !claiming {
+            return;
+        }
+        let mut entries = Vec::new();
+        for key in keys {
+            match ledger.entries(&key).await {
+                Ok(found) => entries.extend(found),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot read the ledger");
+                    self.ledger_error = Some(error);
+                    self.seen.ledger = LedgerView::Unreachable;
+                    return;
+                }
+            }
+        }
+        entries.sort_by_key(|entry| entry.id);
+        self.seen.ledger = LedgerView::Entries(entries);
+        self.ledger_due = false;
+    }
+
+    /// The goal's keys and those of every job of ours that the app shows.
+    fn keys(&self) -> BTreeSet<Key> {
+        let mut keys = self.keys.clone();
+        if let AppView::Present(app) = &self.seen.app {
+            keys.extend(RunRecord::all(&app.spec).into_iter().map(|record| record.key));
+            keys.extend(live(app, &self.seen).map(carried).unwrap_or_default().into_iter().map(|name| name.key));
+        }
+        keys
+    }
+
+    /// Whether the live commit contains the merged one. Asked once for each live commit.
+    async fn read_lineage(&mut self, request: &Request) {
+        let AppView::Present(app) = &self.seen.app else { return };
+        let (Some(wanted), Some(live)) = (&request.commit, live_commit(app, &self.seen, &request.settings.reference))
+        else {
+            return;
+        };
+        if live == *wanted || self.seen.lineage.get(&live).is_some_and(|known| *known != Contains::Unknown) {
+            return;
+        }
+        let contains = self.lineage.contains(live.as_str(), wanted.as_str()).await;
+        self.seen.lineage.insert(live, contains);
+    }
+}

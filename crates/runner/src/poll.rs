@@ -1,0 +1,88 @@
+//! Waiting and the platform's clock, at a pace.
+
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How much faster than real time the platform's clock runs: 1 for the real one, more for a simulator on this
+/// machine. Divides waits; never an HTTP deadline, and never a lease.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace(f64);
+
+impl Pace {
+    /// Real time.
+    pub const REAL: Self = Self(1.0);
+
+    /// Returns the pace `times` real time; nothing unless it is finite and at least 1.
+    #[must_use]
+    pub fn new(times: f64) -> Option<Self> {
+        (times.is_finite() && times >= 1.0).then_some(Self(times))
+    }
+
+    /// Returns how long to wait here for `span` to pass there.
+    #[must_use]
+    pub fn local(self, span: Duration) -> Duration {
+        span.div_f64(self.0)
+    }
+
+    /// Returns how much time passes there in `span` here.
+    #[must_use]
+    pub fn platform(self, span: Duration) -> Duration {
+        span.mul_f64(self.0)
+    }
+}
+
+/// The platform's clock: its last `Date`, and how long ago that was here. Nothing decides by this machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct PlatformClock {
+    pace: Pace,
+    last: Option<(Timestamp, Instant)>,
+}
+
+impl PlatformClock {
+    /// Returns a clock that has not been set yet.
+    #[must_use]
+    pub fn new(pace: Pace) -> Self {
+        Self { pace, last: None }
+    }
+
+    /// Sets it by a reply's `Date`. It never goes back: a `Date` is cut to the second.
+    pub fn set(&mut self, date: Option<Timestamp>) {
+        if let Some(date) = date {
+            let date = self.now().map_or(date, |now| now.max(date));
+            self.last = Some((date, Instant::now()));
+        }
+    }
+
+    /// Returns the platform's time; nothing before the first reply.
+    #[must_use]
+    pub fn now(&self) -> Option<Timestamp> {
+        let (last, then) = self.last?;
+        let passed = SignedDuration::try_from(self.pace.platform(then.elapsed())).unwrap_or_default();
+        Some(last.checked_add(passed).unwrap_or(last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn platform_time_passes_at_its_pace() {
+        let mut clock = PlatformClock::new(Pace::new(60.0).unwrap());
+        assert_eq!(clock.now(), None);
+        let start: Timestamp = "2026-02-18T00:35:00Z".parse().unwrap();
+        clock.set(Some(start));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(clock.now().unwrap().to_string(), "2026-02-18T00:45:00Z");
+        clock.set(Some(start));
+        assert_eq!(clock.now().unwrap().to_string(), "2026-02-18T00:45:00Z");
+    }
+
+    #[test]
+    fn pace_is_at_least_real_time() {
+        assert_eq!(Pace::new(0.5), None);
+        assert_eq!(Pace::new(f64::NAN), None);
+        assert_eq!(Pace::new(f64::INFINITY), None);
+    }
+}

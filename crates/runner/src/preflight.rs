@@ -1,0 +1,212 @@
+//! Everything looked at before a plan is made, and what refuses it before anything is sent.
+
+use crate::act::{chain, said};
+use crate::driver::Harbor;
+use crate::event::Teller;
+use crate::observe::Observer;
+use digitalocean::Error;
+use migration::{
+    AppView, CleanUpAxis, EpochState, FirewallPolicy, FirewallView, HealthSample, History, JobName, Key, LedgerView, Plan,
+    Planned, Reason, Refusal, Request, Verdict, insertion,
+};
+
+/// Looks at everything and makes the plan; the platform itself validates the edited spec.
+pub(crate) async fn plan(
+    harbor: &Harbor,
+    mut request: Request,
+    world: &mut Observer,
+    tell: &mut Teller,
+) -> Result<Planned, Refusal> {
+    let key = Key::of(&harbor.app, &request.manifest.id);
+    world.begin(migration::Mode::Main, [key.clone()]);
+    world.look(Some(&request)).await;
+    if let Some(refusal) = unseen(world) {
+        return Err(refusal);
+    }
+    if world.seen.ledger == LedgerView::Unreachable {
+        return Err(no_ledger(world));
+    }
+    open_logs(&key, world, tell).await;
+    firewall(&mut request, world, tell).await?;
+    health_before(&request, world).await;
+    let planned = migration::plan(&request, &world.seen)?;
+    if let Planned::Run(plan) = &planned {
+        validate(harbor, plan, world).await?;
+    }
+    Ok(planned)
+}
+
+/// Reads the logs of ended epochs whose end the ledger does not know.
+async fn open_logs(key: &Key, world: &mut Observer, tell: &mut Teller) {
+    let history = History::of(key, &world.seen);
+    let open = history.epochs.iter().filter(|past| past.state == EpochState::Open && !past.in_flight);
+    let logs: Vec<_> = open
+        .flat_map(|past| {
+            let job = JobName { key: key.clone(), epoch: past.epoch };
+            past.carriers.iter().map(move |deployment| (job.clone(), deployment.clone()))
+        })
+        .collect();
+    for (job, deployment) in logs {
+        world.fetch_log(&job, &deployment, tell).await;
+    }
+}
+
+/// Finds the cluster behind the database component and reads its firewall.
+async fn firewall(request: &mut Request, world: &mut Observer, tell: &mut Teller) -> Result<(), Refusal> {
+    if request.settings.firewall == FirewallPolicy::Off {
+        return Ok(());
+    }
+    if request.settings.cluster.is_none() {
+        let wanted = match &world.seen.app {
+            AppView::Present(app) => {
+                let database = app.spec.database(&request.settings.database);
+                database.and_then(|database| database.cluster_name().map(str::to_owned))
+            }
+            AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
+        };
+        let Some(wanted) = wanted else { return cluster_missing(request, None) };
+        match world.client.databases().await {
+            Ok(clusters) => {
+                request.settings.cluster = clusters.iter().find(|cluster| cluster.name == wanted).map(|cluster| cluster.id.clone());
+            }
+            Err(error) if request.settings.firewall == FirewallPolicy::Restore => return Err(of_error(&error)),
+            Err(error) => {
+                tell.warn(&world.clock, format_args!("the firewall is not looked at: {}", said(&error)));
+                return Ok(());
+            }
+        }
+        if request.settings.cluster.is_none() {
+            return cluster_missing(request, Some(&wanted));
+        }
+    }
+    if let Some(cluster) = &request.settings.cluster {
+        world.look_at_firewall(cluster, tell).await;
+        if world.seen.firewall == FirewallView::Failed && request.settings.firewall == FirewallPolicy::Restore {
+            return Err(Refusal::new(
+                Reason::MissingScope,
+                format!("cannot read the firewall of database cluster `{cluster}`, which is to be restored after the run"),
+                "Give the DigitalOcean token the scopes `database:read` and `database:update`, or set `firewall: check` or `off`.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn cluster_missing(request: &Request, wanted: Option<&str>) -> Result<(), Refusal> {
+    if request.settings.firewall != FirewallPolicy::Restore {
+        return Ok(());
+    }
+    let name = wanted.unwrap_or(&request.settings.database);
+    Err(Refusal::new(
+        Reason::ClusterNotFound,
+        format!("cannot find the database cluster `{name}` whose firewall is to be restored"),
+        "Set `database-cluster` to the cluster's id, or `firewall: off`.",
+    ))
+}
+
+/// Asks the app's health once, so that the migration is not blamed for what was bad before.
+async fn health_before(request: &Request, world: &mut Observer) {
+    if world.seen.health_before.is_some() {
+        return;
+    }
+    let url = match &world.seen.app {
+        AppView::Present(app) => migration::health_url(request, app).ok().flatten(),
+        AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
+    };
+    if let Some(url) = url {
+        let sample: HealthSample = world.ask_health(&url).await;
+        world.seen.health_before = Some(sample);
+    }
+}
+
+/// Has the platform validate the edited spec, without writing anything.
+async fn validate(harbor: &Harbor, plan: &Plan, world: &mut Observer) -> Result<(), Refusal> {
+    let AppView::Present(app) = &world.seen.app else { return Ok(()) };
+    if !migration::RunRecord::all(&app.spec).is_empty() {
+        return Ok(()); // Followed, not inserted.
+    }
+    let edited = insertion(plan, &app.spec, world.seen.now)?;
+    match world.client.propose(&edited, Some(&harbor.app)).await {
+        Ok(_) => Ok(()),
+        Err(error @ Error::Rejected { .. }) => Err(Refusal::new(
+            Reason::SpecRefused,
+            harbor.redactor.text(format_args!("the platform refuses the app spec with the job in it: {}", said(&error))).to_string(),
+            "Nothing was changed. Mend what the platform names, in the app or in the config, and run again.",
+        )),
+        Err(error) => Err(of_error(&error)),
+    }
+}
+
+/// Returns why a clean-up before the run forbids it.
+pub(crate) fn unswept(swept: &Verdict, world: &Observer) -> Option<Refusal> {
+    if let Some(refusal) = unseen(world) {
+        return Some(refusal);
+    }
+    match (swept.clean_up, swept.reason) {
+        (_, Reason::Interrupted) => Some(Refusal::new(Reason::Interrupted, "interrupted before anything was inserted", "")),
+        (_, Reason::Pinned) => Some(Refusal::new(
+            Reason::Pinned,
+            "the app is pinned by a manual rollback, so the stale job in it can't be taken out",
+            "Commit or revert the rollback in the control panel, then run again.",
+        )),
+        (CleanUpAxis::Blocked | CleanUpAxis::Sent, reason) if reason != Reason::Skipped => Some(Refusal::new(
+            Reason::StaleJob,
+            "a temporary job of an earlier run is in the app and could not be taken out",
+            "See it with `harbor-pilot status`, take it out with `harbor-pilot reap`, then run again.",
+        )),
+        (CleanUpAxis::Blocked | CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified, _) => None,
+    }
+}
+
+/// Returns why nothing can be done where the app can't be seen.
+pub(crate) fn unseen(world: &Observer) -> Option<Refusal> {
+    match &world.seen.app {
+        AppView::Present(_) => None,
+        AppView::Gone => Some(Refusal::new(
+            Reason::AppNotFound,
+            format!("cannot find app `{}`", world.app),
+            "Check the `app` input: an app's id or name, as `doctl apps list` or the control panel shows it. A token of another team sees other apps.",
+        )),
+        AppView::Denied | AppView::Unreachable(_) => Some(match &world.platform_error {
+            Some(error) => of_error(error),
+            None => Refusal::new(Reason::PlatformUnreachable, "the DigitalOcean API gave no answer", "Nothing was changed. Try again later."),
+        }),
+    }
+}
+
+/// Returns what a failed call comes to before anything was inserted.
+#[must_use]
+pub fn of_error(error: &Error) -> Refusal {
+    match error {
+        Error::Unauthorized { .. } => Refusal::new(
+            Reason::Unauthorized,
+            error.to_string(),
+            "Make a token in the DigitalOcean control panel (API, then Tokens) and pass it as `token` or DIGITALOCEAN_ACCESS_TOKEN.",
+        ),
+        Error::MissingScope { scope, .. } => Refusal::new(
+            Reason::MissingScope,
+            error.to_string(),
+            format!(
+                "Make a token with the scope `{}`. A run needs app:read, app:update, regions:read, sizes:read and actions:read, \
+                 and database:read (database:update to restore the firewall).",
+                scope.as_str()
+            ),
+        ),
+        Error::NotFound { .. } => Refusal::new(Reason::AppNotFound, error.to_string(), "Check the `app` input."),
+        Error::Rejected { .. } => Refusal::new(Reason::SpecRefused, said(error), "Nothing was changed."),
+        _ => Refusal::new(
+            Reason::PlatformUnreachable,
+            chain(error),
+            "Nothing was changed. Try again later; status.digitalocean.com tells about outages.",
+        ),
+    }
+}
+
+fn no_ledger(world: &Observer) -> Refusal {
+    let why = world.ledger_error.as_ref().map_or_else(|| "it gave no answer".to_owned(), |error| chain(error));
+    Refusal::new(
+        Reason::LedgerUnreachable,
+        format!("cannot read the ledger, so nothing can be claimed and nothing is inserted: {why}"),
+        "In a workflow, grant `permissions: deployments: write`. On the command line, pass `--state-dir` or a GITHUB_TOKEN.",
+    )
+}
