@@ -24,6 +24,9 @@ pub(super) struct Call<'a> {
     pub(super) body: Bytes,
 }
 
+/// The header that leads to the other pages; `None` where there are none.
+type Link = Option<(&'static str, String)>;
+
 /// Entries on a page unless asked for (published default).
 const PER_PAGE: usize = 30;
 /// Most entries on a page (published limit).
@@ -133,7 +136,7 @@ impl Call<'_> {
         &self,
         items: &'i [T],
         default: usize,
-    ) -> Result<(&'i [T], Option<(&'static str, String)>), Refusal> {
+    ) -> Result<(&'i [T], Link), Refusal> {
         let asked = self.query.number("per_page").filter(|size| *size > 0);
         let size = asked.map_or(default, |size| size.min(PER_PAGE_LIMIT));
         let number = self.query.number("page").unwrap_or(1).max(1);
