@@ -1,0 +1,179 @@
+//! A harbour in a box: the simulator in process, virtual time, the real driver.
+
+use app_spec::{AppId, ComponentName};
+use digitalocean::{Client, Transport};
+use futures_util::future::BoxFuture;
+use http_body_util::BodyExt as _;
+use migration::{
+    Authority, Claim, EntryId, Event, FirewallPolicy, HealthCheck, Intent, Key, Kind, LedgerEntry, LedgerOutcome,
+    LogPolicy, Manifest, MigrationId, Nonce, OnFailure, Origin, Redactor, Request, Reviewed, Settings, Shell,
+    Strategy, WaitForDeploy,
+};
+use runner::{Harbor, Ledger, LedgerError, Lineage, Pace, StopSwitch, stop_switch, stream};
+use secrecy::SecretString;
+use serde_json::Value;
+use sim::{Clock, World};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tower::{Service as _, ServiceExt as _};
+
+pub(crate) const APP: &str = "11111111-1111-4111-8111-111111111111";
+pub(crate) const REPO: &str = "acme/shop";
+
+/// A ledger in memory: what the port promises and nothing else.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryLedger {
+    entries: Arc<Mutex<Vec<LedgerEntry>>>,
+    world: Option<World>,
+}
+
+impl MemoryLedger {
+    pub(crate) fn all(&self) -> Vec<LedgerEntry> {
+        self.entries.lock().unwrap().clone()
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn append<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>> {
+        Box::pin(async move {
+            let mut entries = self.entries.lock().unwrap();
+            let id = EntryId(entries.len() as u64 + 1);
+            entries.push(LedgerEntry {
+                id,
+                at: self.world.as_ref().unwrap().now(),
+                claim: claim.clone(),
+                outcome: None,
+            });
+            Ok(id)
+        })
+    }
+
+    fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>> {
+        let entries = self.all().into_iter().filter(|entry| entry.claim.key == *key).collect();
+        Box::pin(async move { Ok(entries) })
+    }
+
+    fn record<'a>(&'a self, entry: EntryId, outcome: &'a LedgerOutcome) -> BoxFuture<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let mut entries = self.entries.lock().unwrap();
+            let found = entries.iter_mut().find(|known| known.id == entry).unwrap();
+            found.outcome = Some(outcome.clone());
+            Ok(())
+        })
+    }
+}
+
+/// The simulator's own history of commits.
+struct History(World);
+
+impl Lineage for History {
+    fn contains<'a>(&'a self, commit: &'a str, ancestor: &'a str) -> BoxFuture<'a, migration::Contains> {
+        let answer = self.0.github(|github, _| github.contains(REPO, commit, ancestor));
+        Box::pin(async move { if answer { migration::Contains::Yes } else { migration::Contains::No } })
+    }
+}
+
+/// One world with what a run in it needs.
+pub(crate) struct Box_ {
+    pub(crate) world: World,
+    pub(crate) ledger: MemoryLedger,
+    pub(crate) logs: tempfile::TempDir,
+    pub(crate) stop: StopSwitch,
+    pub(crate) harbor: Harbor,
+    pub(crate) events: mpsc::Receiver<Event>,
+}
+
+pub(crate) fn harbour() -> Box_ {
+    let start = "2026-02-18T00:30:00Z".parse().unwrap();
+    open(World::minimal(Clock::starting_at(start)).unwrap(), MemoryLedger::default())
+}
+
+/// Another process in the same world, on the same ledger.
+pub(crate) fn open(world: World, ledger: MemoryLedger) -> Box_ {
+    world.set_public_base("http://127.0.0.1:9");
+    let ledger = MemoryLedger { world: Some(world.clone()), ..ledger };
+    let logs = tempfile::tempdir().unwrap();
+    let (stop, signal) = stop_switch();
+    let (sender, events) = stream();
+    let transport = transport(&world);
+    let base = "http://127.0.0.1:9".parse().unwrap();
+    let harbor = Harbor {
+        client: Client::new(transport.clone(), &base, SecretString::from("do-token")).unwrap(),
+        app: AppId::new(APP),
+        transport,
+        ledger: Some(Arc::new(ledger.clone())),
+        lineage: Arc::new(History(world.clone())),
+        redactor: Redactor::default(),
+        pace: Pace::REAL,
+        log_folder: Some(PathBuf::from(logs.path())),
+        events: sender,
+        stop: signal,
+    };
+    Box_ { world, ledger, logs, stop, harbor, events }
+}
+
+pub(crate) fn transport(world: &World) -> Transport {
+    let inner = world.in_process();
+    Transport::new(tower::service_fn(move |request| {
+        let mut inner = inner.clone();
+        async move {
+            let answer = inner.ready().await?.call(request).await?;
+            Ok::<_, digitalocean::BoxError>(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+        }
+    }))
+}
+
+pub(crate) fn request(steps: &[(&str, &str)]) -> Request {
+    let steps = steps.iter().map(|(name, run)| ((*name).to_owned(), (*run).to_owned()));
+    let manifest = Manifest::from_steps(MigrationId::parse("ter-235").unwrap(), steps).unwrap();
+    Request {
+        manifest,
+        reviewed: Reviewed::Unreviewed,
+        intent: Intent::Run,
+        authority: Authority::Cli("1".to_owned()),
+        nonce: Nonce::parse("000000000000000000000000000000a1").unwrap(),
+        origin: Origin::default(),
+        commit: None,
+        settings: Settings {
+            reference: ComponentName::from_platform("web"),
+            database: "db".to_owned(),
+            kind: Kind::PostDeploy,
+            instance_size: None,
+            job_timeout: Duration::from_secs(30 * 60),
+            deadline: Duration::from_secs(110 * 60),
+            strategy: Strategy::SingleJob,
+            on_failure: OnFailure::Fail,
+            wait_for_deploy: WaitForDeploy::Live,
+            health: HealthCheck::OfReference,
+            firewall: FirewallPolicy::Check,
+            cluster: None,
+            keep_rules: Vec::new(),
+            also_stale: Vec::new(),
+            accept_jobs: Vec::new(),
+            env: Vec::new(),
+            secret_env: Vec::new(),
+            shell: Shell::Sh,
+            log: LogPolicy::Tail,
+        },
+    }
+}
+
+impl Box_ {
+    pub(crate) fn spec(&self) -> Value {
+        let state = self.world.state();
+        state["apps"][0]["spec"].clone()
+    }
+
+    /// Every update of the app that we sent, as (number of jobs in the body, status).
+    pub(crate) fn puts(&self) -> Vec<(usize, Option<u16>)> {
+        let updates = self.world.requests().into_iter().filter(|request| request.call == Some("apps.update"));
+        updates
+            .map(|request| {
+                let jobs = request.body["spec"]["jobs"].as_array().map_or(0, Vec::len);
+                (jobs, request.status)
+            })
+            .collect()
+    }
+}
