@@ -73,7 +73,6 @@ pub struct Error {
 
 /// The ways in which a call fails.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// GitHub does not know the token (401).
     #[error("GitHub does not accept the token")]

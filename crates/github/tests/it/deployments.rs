@@ -6,7 +6,7 @@ use github::{
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Wire, chain, fixture, sha, world};
+use crate::support::{Step, Wire, chain, fixture, scripted, sha, world};
 
 const TASK: &str = "app-platform-migration:k3f9q2x7";
 
@@ -241,12 +241,10 @@ async fn a_status_is_added_without_switching_others_off() {
 }
 
 #[tokio::test]
-async fn statuses_come_oldest_first_and_unknown_states_are_kept() {
+async fn statuses_come_oldest_first() {
     let world = world().await;
-    let mut invented = status(3, "success", "");
-    invented["state"] = json!("success");
     let list = json!([
-        invented,
+        status(3, "success", ""),
         status(2, "in_progress", "b"),
         status(1, "queued", "a")
     ]);
@@ -257,6 +255,15 @@ async fn statuses_come_oldest_first_and_unknown_states_are_kept() {
         .map(|status| status.state.as_str())
         .collect();
     assert_eq!(states, ["queued", "in_progress", "success"]);
+}
+
+#[tokio::test]
+async fn a_state_that_github_invents_is_kept() {
+    let list = json!([{"id": 1, "state": "abandoned"}]);
+    let (github, _) = scripted(move |_| Step::Reply(200, &[], list.clone()));
+    let statuses = github.statuses(GitHubDeploymentId(7)).await.unwrap();
+    let kept = DeploymentState::Other("abandoned".to_owned());
+    assert_eq!(statuses[0].state, kept);
 }
 
 #[tokio::test]

@@ -238,17 +238,13 @@ async fn silence_ends_at_the_deadline() {
 
 #[test]
 fn a_client_outside_of_a_runtime_is_an_error_and_no_panic() {
-    let (_, error) = (
-        (),
-        GitHub::new(
-            tower::util::BoxCloneSyncService::new(tower::service_fn(|_| async {
-                Err(std::io::Error::other("unused").into())
-            })),
-            &Url::parse("https://api.github.test").unwrap(),
-            secrecy::SecretString::from("ghs_x"),
-            github::RepoName::parse("a/b").unwrap(),
-        )
-        .unwrap_err(),
-    );
+    let unused = tower::service_fn(|_| async { Err(std::io::Error::other("unused").into()) });
+    let error = GitHub::new(
+        tower::util::BoxCloneSyncService::new(unused),
+        &Url::parse("https://api.github.test").unwrap(),
+        secrecy::SecretString::from("ghs_x"),
+        github::RepoName::parse("a/b").unwrap(),
+    )
+    .unwrap_err();
     assert!(matches!(error, github::SetupError::NoRuntime));
 }
