@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::commit::NewCommit;
 use super::control::{Act, Edits};
@@ -22,30 +23,29 @@ const BEGINNING: Timestamp = Timestamp::constant(1_767_225_600, 0); // 2026-01-0
 #[serde(default, deny_unknown_fields)]
 struct Config {
     html_url: Option<String>,
-    users: Vec<UserConfig>,
+    /// Each a [`UserConfig`] or its login.
+    users: Vec<Value>,
     tokens: BTreeMap<String, TokenConfig>,
     repositories: Vec<RepositoryConfig>,
     knobs: KnobsConfig,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(from = "Value")]
+#[serde(deny_unknown_fields)]
 struct UserConfig {
     login: String,
+    #[serde(rename = "type")]
     kind: Option<UserKind>,
 }
 
-/// A login, or an object with `login` and `type`; an unusable one is found by its empty login.
-impl From<Value> for UserConfig {
-    fn from(value: Value) -> Self {
-        let login = value
-            .as_str()
-            .or_else(|| value["login"].as_str())
-            .unwrap_or_default()
-            .to_owned();
-        let kind = serde_json::from_value(value["type"].clone()).ok();
-        Self { login, kind }
-    }
+/// Reads a list whose entries may be given by a key's value alone: `"mona"` for `{"login": "mona"}`.
+fn short<T: DeserializeOwned>(list: Vec<Value>, key: &str) -> Result<Vec<T>, String> {
+    let whole = |entry: Value| match entry {
+        Value::String(text) => json!({key: text}),
+        other => other,
+    };
+    let read = |entry| serde_json::from_value(whole(entry)).map_err(|error| error.to_string());
+    list.into_iter().map(read).collect()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,7 +73,8 @@ struct RepositoryConfig {
     #[serde(default)]
     collaborators: BTreeMap<String, Role>,
     #[serde(default)]
-    labels: Vec<LabelConfig>,
+    /// Each a [`LabelConfig`] or its name.
+    labels: Vec<Value>,
     #[serde(default)]
     pull_requests: Vec<PullConfig>,
     #[serde(default)]
@@ -103,27 +104,11 @@ struct CommitConfig {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(from = "Value")]
+#[serde(deny_unknown_fields)]
 struct LabelConfig {
     name: String,
-    color: String,
+    color: Option<String>,
     description: Option<String>,
-}
-
-/// A name, or an object with `name`, `color` and `description`.
-impl From<Value> for LabelConfig {
-    fn from(value: Value) -> Self {
-        let text = |key: &str| value[key].as_str().map(str::to_owned);
-        Self {
-            name: value
-                .as_str()
-                .map(str::to_owned)
-                .or_else(|| text("name"))
-                .unwrap_or_default(),
-            color: text("color").unwrap_or_else(|| DEFAULT_COLOR.to_owned()),
-            description: text("description"),
-        }
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -168,10 +153,9 @@ pub(super) fn build(config: &Value) -> Result<GitHubState, String> {
     if let Some(url) = config.html_url {
         state.urls.html = url.trim_end_matches('/').to_owned();
     }
-    for user in config.users {
-        if user.login.is_empty() {
-            return Err("users: each is a login or an object with a `login`".to_owned());
-        }
+    let users: Vec<UserConfig> =
+        short(config.users, "login").map_err(|why| format!("users: {why}"))?;
+    for user in users {
         state.users.add(&mut state.ids, &user.login, user.kind);
     }
     for (token, config) in config.tokens {
@@ -218,18 +202,15 @@ fn add_repository(state: &mut GitHubState, config: &RepositoryConfig) -> Result<
         .collaborators
         .iter()
         .map(|(login, role)| (login.to_lowercase(), *role));
-    let mut labels = Vec::new();
-    for label in &config.labels {
-        if label.name.is_empty() {
-            return Err("labels: each is a name or an object with a `name`".to_owned());
-        }
-        labels.push(Label {
-            id: state.ids.next(),
-            name: label.name.clone(),
-            color: label.color.clone(),
-            description: label.description.clone(),
-        });
-    }
+    let labels: Vec<LabelConfig> =
+        short(config.labels.clone(), "name").map_err(|why| format!("labels: {why}"))?;
+    let labels = labels.into_iter().map(|label| Label {
+        id: state.ids.next(),
+        name: label.name,
+        color: label.color.unwrap_or_else(|| DEFAULT_COLOR.to_owned()),
+        description: label.description,
+    });
+    let labels = labels.collect();
     let repository = Repository {
         id: state.ids.next(),
         owner: owner.to_owned(),

@@ -98,10 +98,14 @@ impl GitHubState {
     ///   "knobs": {"commit_pull_index_lag_seconds": 8} }
     /// ```
     ///
-    /// Every key but a repository's and a pull request's own name is optional. `files` is the tree
-    /// of a first commit; `commits` follow it in order. A pull request's `head` is a branch or
-    /// `owner:branch` of a fork, made from the base branch with `files` and `delete` where it does
-    /// not exist. A permission that is not named is `none`; users that are not declared are made.
+    /// Everything is optional but the names above that say what a thing is: a user's `login`, a
+    /// repository's `name`, a commit's `message`, the `title`, `user` and `head` of a pull request.
+    /// `files` of a repository is the tree of its first commit; `commits` follow it in order. A
+    /// pull request's `head` is a branch, or `owner:branch` of a fork; where it does not exist it
+    /// is made from the base branch, with `files` and `delete` as one commit (`head_sha` names it).
+    /// It can also have `base`, `body`, `draft` and `created_at`; a repository `description` and
+    /// `has_issues`; a label `color` and `description`. A permission that is not named is `none`;
+    /// accounts that are not declared are made.
     ///
     /// # Errors
     ///

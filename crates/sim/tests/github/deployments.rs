@@ -203,6 +203,8 @@ async fn a_success_makes_older_successes_of_its_environment_inactive_unless_told
     succeed(&three, true).await;
     assert_eq!(states(&one).await, ["inactive", "success"]);
     assert_eq!(states(&two).await, ["inactive", "success"]);
+    let newer = create(&client, json!({})).await.json["id"].clone();
+    succeed(&newer, true).await;
     assert_eq!(states(&live).await, ["success"], "production is left alone");
 }
 

@@ -298,7 +298,8 @@ fn a_configuration_that_cannot_be_used_is_refused_by_name() {
     let refuse = |config: Value| GitHubState::from_config(&config).unwrap_err();
     let errors = [
         refuse(json!({"repos": []})),
-        refuse(json!({"users": [5]})),
+        refuse(json!({"users": [{"login": "x", "type": "Robot"}]})),
+        refuse(json!({"repositories": [{"name": "a/b", "labels": [{"colour": "0"}]}]})),
         refuse(json!({"repositories": [{"name": "shop"}]})),
         refuse(json!({"repositories": [{"name": "eve/shop", "fork_of": "acme/shop"}]})),
         refuse(json!({"repositories": [{"name": "a/b"}, {"name": "A/B"}]})),
@@ -309,7 +310,8 @@ fn a_configuration_that_cannot_be_used_is_refused_by_name() {
     ];
     insta::assert_snapshot!(errors.join("\n"), @"
     unknown field `repos`, expected one of `html_url`, `users`, `tokens`, `repositories`, `knobs`
-    users: each is a login or an object with a `login`
+    users: unknown variant `Robot`, expected one of `User`, `Bot`, `Organization`
+    repository `a/b`: labels: unknown field `colour`, expected one of `name`, `color`, `description`
     repository `shop`: the name is not `owner/name`
     repository `eve/shop`: `acme/shop` must be listed before it
     repository `A/B`: it is listed twice
