@@ -277,7 +277,7 @@ impl History {
             for name in carried(deployment).into_iter().filter(|name| name.key == *key) {
                 let epoch = epoch_mut(&mut epochs, name.epoch);
                 epoch.carriers.push(deployment.id.clone());
-                epoch.in_flight |= deployment.phase.is_in_flight();
+                epoch.in_flight |= is_live(deployment, &name, observed.now);
                 if epoch.record.is_none() {
                     epoch.record = record_in(deployment, &name);
                 }
@@ -425,6 +425,23 @@ pub fn carried(deployment: &Deployment) -> Vec<JobName> {
     }
 }
 
+/// Returns whether `job` may still be running, or still start, in `deployment`.
+///
+/// Nobody has documented whether a deployment is `ACTIVE` already while its `POST_DEPLOY` job runs, so the job's own
+/// step is asked there, for as long as it may make sense.
+#[must_use]
+pub fn is_live(deployment: &Deployment, job: &JobName, now: Timestamp) -> bool {
+    if deployment.phase.is_in_flight() {
+        return true;
+    }
+    let progress = deployment.progress.as_ref();
+    let status = progress.map(|progress| progress.job_status(&job.to_string()).deploy);
+    let since = deployment.phase_updated_at.or(deployment.updated_at).or(deployment.created_at);
+    deployment.phase == app_spec::Phase::Active
+        && matches!(status, Some(StepStatus::Pending | StepStatus::Running))
+        && since.is_some_and(|since| now < crate::after(since, crate::bounds::ACTIVE_JOB))
+}
+
 fn record_in(deployment: &Deployment, name: &JobName) -> Option<RunRecord> {
     let spec = deployment.spec.as_ref()?;
     RunRecord::all(spec).into_iter().find(|record| record.job() == *name)
@@ -458,7 +475,8 @@ pub(crate) fn proof(deployment: &Deployment, job: &JobName, steps: &[StepRef], m
         Some(Conclusion::Refused { variable }) => return Proof::Refused { variable },
         Some(Conclusion::Cut { .. } | Conclusion::Silent) | None => {}
     }
-    if deployment.phase.is_in_flight() {
+    // A log that was read while the job ran shows only a part of it.
+    if is_live(deployment, job, observed.now) {
         return Proof::Pending;
     }
     if never_reached(deployment, job) && conclusion_is_silent(conclusion.as_ref()) {

@@ -34,6 +34,8 @@ pub const BUILD: Duration = minutes(60);
 pub const DEPLOY: Duration = minutes(20);
 /// How much longer than its own limit a job may be seen running, before our deployment is cancelled.
 pub const JOB_SLACK: Duration = minutes(5);
+/// How long a job's open step in an active deployment is believed; no job of ours may run longer than that.
+pub const ACTIVE_JOB: Duration = minutes(6 * 60);
 /// How long after a failure the platform's rollback may take to appear.
 pub const ROLLBACK_APPEARS: Duration = minutes(5);
 /// How long a deployment that was asked to cancel may take to end.

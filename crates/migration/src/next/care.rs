@@ -4,7 +4,7 @@
 
 use super::{Action, Next, Running, WaitFor, bounds, wait};
 use crate::ledger::{Proof, proof};
-use crate::{AppView, JobName, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef, after, carried, elapsed, live};
+use crate::{AppView, JobName, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef, after, carried, elapsed, is_live, live};
 use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -143,14 +143,14 @@ impl Care {
 
     /// A carrier is in flight: followed, and cancelled only where it is our own and past its bounds.
     fn flight(&self, seen: &Observed) -> Option<Next> {
-        let flying = self.carriers(seen).into_iter().filter(|(one, _)| one.phase.is_in_flight()).collect::<Vec<_>>();
-        let Some((deployment, job)) = flying.first().copied() else {
+        let flying = self.carriers(seen).into_iter().find(|(one, job)| self.live(one, job, seen));
+        let Some((deployment, job)) = flying else {
             return self.unlisted(seen);
         };
         let ours = self.own(seen).map(|own| &own.id) == Some(&deployment.id);
         let progress = deployment.progress.as_ref().map(|progress| progress.job_status(&job.name.to_string()));
         let started = progress.as_ref().is_some_and(|status| begun(&status.deploy));
-        let overdue = self.overdue(seen, deployment, started, progress.as_ref().and_then(|status| status.started_at));
+        let overdue = self.overdue(seen, deployment, job, Duration::ZERO);
         let stop = match self.running {
             Running::Cancel => true,
             Running::Await => overdue || (!started && seen.now >= self.clean_up_from),
@@ -169,22 +169,27 @@ impl Care {
         Some(wait(what, poll, self.deadline))
     }
 
-    /// Whether a deployment of ours is past the bound of the phase it is in.
-    fn overdue(&self, seen: &Observed, deployment: &Deployment, started: bool, job_since: Option<Timestamp>) -> bool {
+    /// Whether a carrier must still be waited for: its job may run or start, and it is not past all bounds.
+    fn live(&self, deployment: &Deployment, job: &Cared, seen: &Observed) -> bool {
+        is_live(deployment, &job.name, seen.now) && !self.overdue(seen, deployment, job, bounds::CANCEL_SETTLES)
+    }
+
+    /// Whether a carrier is more than `grace` past the bound of the phase it is in.
+    fn overdue(&self, seen: &Observed, deployment: &Deployment, job: &Cared, grace: Duration) -> bool {
+        let progress = deployment.progress.as_ref().map(|progress| progress.job_status(&job.name.to_string()));
+        let started = progress.as_ref().is_some_and(|status| begun(&status.deploy));
         let since = deployment.phase_updated_at.or(deployment.created_at).unwrap_or(seen.since);
         let (since, bound) = match &deployment.phase {
-            _ if started => (job_since.unwrap_or(since), self.job_timeout.saturating_add(bounds::JOB_SLACK)),
+            _ if started => {
+                let began = progress.and_then(|status| status.started_at);
+                (began.unwrap_or(since), self.job_timeout.saturating_add(bounds::JOB_SLACK))
+            }
             Phase::PendingBuild => (since, bounds::PENDING_BUILD),
             Phase::Building => (since, bounds::BUILD),
-            Phase::PendingDeploy | Phase::Deploying => (since, bounds::DEPLOY),
-            Phase::Unknown
-            | Phase::Active
-            | Phase::Superseded
-            | Phase::Error
-            | Phase::Canceled
-            | Phase::Other(_) => (since, bounds::BUILD),
+            Phase::PendingDeploy | Phase::Deploying | Phase::Active => (since, bounds::DEPLOY),
+            Phase::Unknown | Phase::Superseded | Phase::Error | Phase::Canceled | Phase::Other(_) => (since, bounds::BUILD),
         };
-        elapsed(since, seen.now) > bound
+        elapsed(since, seen.now) > bound.saturating_add(grace)
     }
 
     /// The job is in the spec (or our PUT was applied), and no deployment that carries it is listed yet.
@@ -201,7 +206,7 @@ impl Care {
     /// Logs of carriers that have ended are read, at most `tries` times each.
     fn logs(&self, seen: &Observed, tries: u32) -> Option<Next> {
         for (deployment, job) in self.carriers(seen) {
-            if deployment.phase.is_in_flight() {
+            if self.live(deployment, job, seen) {
                 continue;
             }
             match proof(deployment, &job.name, &job.steps, job.mode, seen) {

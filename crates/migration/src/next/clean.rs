@@ -4,7 +4,7 @@ use super::care::Cared;
 use super::{Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, outcome, wait};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis, JobName, Key,
-    LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode, RunRecord, Stop, Verdict, VerdictFacts, after, carried,
+    LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode, RunRecord, Stop, Verdict, VerdictFacts, after, carried, is_live,
 };
 use app_spec::App;
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
     let live = crate::live(app, seen);
     let mut names: BTreeSet<JobName> = RunRecord::all(&app.spec).iter().map(RunRecord::job).collect();
     names.extend(live.map(carried).unwrap_or_default());
-    names.extend(seen.deployments.iter().filter(|one| one.phase.is_in_flight()).flat_map(carried));
+    names.extend(running(seen));
     let open = seen.ledger.entries().iter().filter(|entry| entry.outcome.is_none());
     names.extend(open.map(|entry| JobName { key: entry.claim.key.clone(), epoch: entry.claim.epoch }));
     names.retain(|name| wanted(&name.key));
@@ -85,8 +85,13 @@ fn cared(name: JobName, seen: &Observed) -> Cared {
 /// Jobs in scope that a deployment in flight carries.
 fn live_runs(goal: &CleanUp, seen: &Observed) -> Vec<JobName> {
     let wanted = |name: &JobName| goal.keys.as_ref().is_none_or(|keys| keys.contains(&name.key));
-    let flying = seen.deployments.iter().filter(|one| one.phase.is_in_flight());
-    flying.flat_map(carried).filter(wanted).collect()
+    running(seen).filter(wanted).collect()
+}
+
+/// Jobs of ours that may still run, or still start, in some deployment.
+fn running(seen: &Observed) -> impl Iterator<Item = JobName> {
+    let of = move |one| carried(one).into_iter().filter(move |job| is_live(one, job, seen.now));
+    seen.deployments.iter().flat_map(of)
 }
 
 /// Closes the claims of epochs whose end is now known, so that nobody has to wait for them.

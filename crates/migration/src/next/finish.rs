@@ -25,7 +25,7 @@ fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
         return None;
     }
     let Some(first) = seen.health.first() else { return Some(Next::Do(Action::Probe)) };
-    if healthy(&seen.health) || elapsed(first.at, seen.now) >= bounds::HEALTH {
+    if is_healthy(&seen.health) || elapsed(first.at, seen.now) >= bounds::HEALTH {
         return None;
     }
     let due = after(seen.health.last().map_or(first.at, |sample| sample.at), PROBE_EVERY);
@@ -36,8 +36,9 @@ fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
     })
 }
 
-/// Whether the last answers were good, as many in a row as it takes.
-pub(super) fn healthy(samples: &[HealthSample]) -> bool {
+/// Returns whether the last answers were good, as many in a row as it takes.
+#[must_use]
+pub fn is_healthy(samples: &[HealthSample]) -> bool {
     samples.len() >= bounds::HEALTHY_IN_A_ROW
         && samples.iter().rev().take(bounds::HEALTHY_IN_A_ROW).all(|sample| sample.ok())
 }

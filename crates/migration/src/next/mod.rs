@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use bounds::{LOG_TRIES, after, elapsed};
 pub(crate) use care::Care;
+pub use finish::is_healthy;
 
 /// What is wanted.
 #[derive(Debug, Clone)]

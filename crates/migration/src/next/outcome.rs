@@ -18,7 +18,7 @@ pub(super) fn of_plan(plan: &Plan, seen: &Observed, care: &Care, told: Option<Re
     let deployment = deployment(own, rollback, &job, care);
     let clean_up = clean_up(seen, care);
     let health = match (plan.health_url.is_some(), seen.health.is_empty()) {
-        (true, false) if finish::healthy(&seen.health) => HealthAxis::Ok,
+        (true, false) if finish::is_healthy(&seen.health) => HealthAxis::Ok,
         (true, false) => HealthAxis::Bad,
         (false, _) | (true, true) => HealthAxis::NotChecked,
     };

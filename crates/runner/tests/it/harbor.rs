@@ -79,10 +79,11 @@ impl Lineage for History {
 pub(crate) struct Box_ {
     pub(crate) world: World,
     pub(crate) ledger: MemoryLedger,
-    pub(crate) logs: tempfile::TempDir,
+    pub(crate) ran: PathBuf,
+    _logs: tempfile::TempDir,
     pub(crate) stop: StopSwitch,
     pub(crate) harbor: Harbor,
-    pub(crate) events: mpsc::Receiver<Event>,
+    _events: mpsc::Receiver<Event>,
 }
 
 pub(crate) fn harbour() -> Box_ {
@@ -111,7 +112,7 @@ pub(crate) fn open(world: World, ledger: MemoryLedger) -> Box_ {
         events: sender,
         stop: signal,
     };
-    Box_ { world, ledger, logs, stop, harbor, events }
+    Box_ { world, ledger, ran: logs.path().join("ran"), _logs: logs, stop, harbor, _events: events }
 }
 
 pub(crate) fn transport(world: &World) -> Transport {
@@ -125,7 +126,7 @@ pub(crate) fn transport(world: &World) -> Transport {
     }))
 }
 
-pub(crate) fn request(steps: &[(&str, &str)]) -> Request {
+fn request(steps: &[(&str, &str)]) -> Request {
     let steps = steps.iter().map(|(name, run)| ((*name).to_owned(), (*run).to_owned()));
     let manifest = Manifest::from_steps(MigrationId::parse("ter-235").unwrap(), steps).unwrap();
     Request {
@@ -161,6 +162,14 @@ pub(crate) fn request(steps: &[(&str, &str)]) -> Request {
 }
 
 impl Box_ {
+    /// A request whose first step leaves a line outside the simulator each time it runs.
+    pub(crate) fn request(&self, steps: &[(&str, &str)]) -> Request {
+        let mut request = request(steps);
+        let first = &mut request.manifest.steps[0];
+        first.run = format!("echo ran >> {}; {}", self.ran.display(), first.run);
+        request
+    }
+
     pub(crate) fn spec(&self) -> Value {
         let state = self.world.state();
         state["apps"][0]["spec"].clone()
