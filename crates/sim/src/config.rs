@@ -20,6 +20,7 @@
 //!     "database_url": "mysql://user:password@127.0.0.1:3306/shop",
 //!     "rules": [{"type": "app", "value": "11111111-1111-4111-8111-111111111111"}]
 //!   }],
+//!   "images": [{"repository": "shop", "tags": ["latest"], "digest": "sha256:…", "repo": "acme/shop", "commit": "…"}],
 //!   "knobs": {"post_deploy_failure": "rollback"},
 //!   "github": {}
 //! }
@@ -58,6 +59,9 @@ pub struct WorldConfig {
     /// The database clusters.
     #[serde(default)]
     pub databases: Vec<ClusterConfig>,
+    /// The images whose content is known.
+    #[serde(default)]
+    pub images: Vec<ImageConfig>,
     /// The answers to open questions.
     #[serde(default)]
     pub knobs: Knobs,
@@ -77,7 +81,7 @@ pub struct AppConfig {
     /// The commit that is live, where it is not the head of the branch.
     #[serde(default)]
     pub commit: Option<String>,
-    /// The plain texts behind encrypted values of the spec.
+    /// The plain texts behind encrypted values of the spec; one that is not listed here is refused.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     /// How long before the beginning its deployment was made.
@@ -110,6 +114,23 @@ pub struct ClusterConfig {
     /// The trusted sources, in the form of a firewall update.
     #[serde(default)]
     pub rules: Vec<Value>,
+}
+
+/// An image of a world file: what a tag stands for, and which commit's files its jobs find.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageConfig {
+    /// The repository's name, as an image source gives it.
+    pub repository: String,
+    /// The tags that stand for it.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Its digest, `sha256:` and 64 hex digits.
+    pub digest: String,
+    /// The source repository, `owner/name`.
+    pub repo: String,
+    /// The commit it was built from.
+    pub commit: String,
 }
 
 fn one_day() -> u64 {

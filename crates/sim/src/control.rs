@@ -5,14 +5,15 @@ use crate::clock::rfc3339;
 use crate::error::ApiError;
 use crate::executor::Execute;
 use crate::fault::Fault;
-use crate::github::{Act, ControlError, Edits, MergeMethod, Pushed};
+use crate::github::{Act, ControlError, Edits, GitHubState, MergeMethod, Pushed};
 use crate::knobs::Knobs;
-use crate::operations::Refresh;
+use crate::order::Refresh;
 use crate::record::Request;
 use crate::render::{WithSpec, deployment};
 use crate::world::{Execution, State, World};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Whether a rollback pins the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +213,7 @@ impl World {
                 .collect();
             json!({
                 "now": rfc3339(state.now), "apps": apps, "databases": databases,
-                "executions": state.executions, "github": crate::routes::control::github_state(&state.github),
+                "executions": state.executions, "github": github_state(&state.github),
             })
         })
     }
@@ -248,4 +249,36 @@ fn app_state(state: &State, app: &App) -> Value {
         "in_progress": app.in_progress(&state.knobs).map(|each| &each.id),
         "pending": app.pending().map(|each| &each.id), "pinned": app.pinned, "deployments": deployments,
     })
+}
+
+/// Returns what of the GitHub half a story looks at: branches, issues with their labels, comments and deployments.
+fn github_state(github: &GitHubState) -> Value {
+    let repositories = github.repository_names().into_iter().filter_map(|name| {
+        let repository = github.repository(&name)?;
+        let branches: BTreeMap<&str, String> =
+            repository.branches.iter().map(|(branch, sha)| (branch.as_str(), sha.to_string())).collect();
+        let issues = repository.issues.values();
+        let issues: Vec<Value> = issues
+            .map(|issue| json!({"number": issue.number, "title": issue.title, "labels": issue.labels}))
+            .collect();
+        let comments = repository.comments.values();
+        let comments: Vec<Value> = comments
+            .map(|each| json!({"id": each.id, "number": each.number, "user": each.user, "body": each.body}))
+            .collect();
+        let deployments = repository.deployments.values();
+        let deployments: Vec<Value> = deployments
+            .map(|each| {
+                let statuses: Vec<Value> = each
+                    .statuses
+                    .iter()
+                    .map(|status| json!({"state": status.state, "description": status.description}))
+                    .collect();
+                json!({"id": each.id, "sha": each.sha, "task": each.task, "payload": each.payload,
+                    "environment": each.environment, "statuses": statuses})
+            })
+            .collect();
+        Some(json!({"name": name, "branches": branches, "issues": issues, "comments": comments,
+            "deployments": deployments}))
+    });
+    Value::Array(repositories.collect())
 }

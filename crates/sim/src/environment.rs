@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::database::{Address, Cluster, unreachable};
 use crate::deployment::{Content, Deployment};
 use crate::executor::JobStart;
-use crate::github::GitHubState;
 use crate::knobs::{CommitHash, Knobs};
+use crate::order::Shelves;
 use crate::spec::{Component, component, databases, envs};
 use crate::vault::Vault;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) knobs: &'a Knobs,
     pub(crate) clusters: &'a [Cluster],
     pub(crate) vault: &'a Vault,
-    pub(crate) github: &'a GitHubState,
+    pub(crate) shelves: Shelves<'a>,
     pub(crate) tools: &'a [PathBuf],
     pub(crate) public_base: &'a str,
 }
@@ -61,17 +61,30 @@ pub(crate) fn job_start(
     start
 }
 
+/// Returns the tree of the commit that the job was built from, or that its image is known to hold.
 fn files(
     world: &Surroundings<'_>,
     deployment: &Deployment,
     job: &str,
 ) -> BTreeMap<String, Vec<u8>> {
+    let tree =
+        |repo: &str, commit: &str| world.shelves.github.tree(repo, commit).unwrap_or_default();
     match deployment.origins.get(job).map(|origin| &origin.content) {
         Some(Content::Commit {
             repo: Some(repo),
             hash,
-        }) => world.github.tree(repo, hash).unwrap_or_default(),
-        Some(Content::Commit { repo: None, .. } | Content::Image { .. }) | None => BTreeMap::new(),
+        }) => tree(repo, hash),
+        Some(Content::Image { digest }) => {
+            let image = world
+                .shelves
+                .images
+                .iter()
+                .find(|image| image.digest == *digest);
+            image
+                .map(|image| tree(&image.repo, &image.commit))
+                .unwrap_or_default()
+        }
+        Some(Content::Commit { repo: None, .. }) | None => BTreeMap::new(),
     }
 }
 

@@ -3,23 +3,23 @@
 //! One gate stands before both worlds, so a fault or a record means the same on either side. `/_sim/` is let through
 //! untouched: whoever tells the story is not part of it.
 
-use crate::clock::{earlier, http_date, later};
+use crate::answer::{collect, copy, invented, json};
+use crate::clock::{http_date, later};
 use crate::error::ApiError;
 use crate::fault::{Applied, FaultKind};
 use crate::knobs::seconds;
+use crate::limit::{Limits, count_use};
 use crate::record::{Face, Request as Recorded, body, with_field};
 use crate::render::request_id;
 use crate::routes;
 use crate::routes::endpoint::{Found, find};
-use crate::token::{Side, presented};
+use crate::token::Side;
 use crate::world::{State, World};
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
-use jiff::Timestamp;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -130,7 +130,8 @@ impl Gate {
                 Outcome::Answer(self.dated(invented(face, status, &headers, body)))
             }
             FaultKind::Truncated => {
-                let (parts, body) = carry_out(request).await.into_parts();
+                let (mut parts, body) = carry_out(request).await.into_parts();
+                parts.headers.remove(header::CONTENT_LENGTH);
                 Outcome::Answer(Response::from_parts(parts, body.slice(..body.len() / 2)))
             }
             FaultKind::ContentType { value } => {
@@ -238,11 +239,10 @@ impl Gate {
             Err(error) => collect(error.into_response()).await,
         };
         let (mut parts, mut body) = self.dated(answer).into_parts();
-        if parts.status.is_client_error() || parts.status.is_server_error() {
-            if let Some(with_id) = with_field(&body, "request_id", &id) {
-                body = Bytes::from(with_id);
-                parts.headers.remove(header::CONTENT_LENGTH);
-            }
+        let failed = parts.status.is_client_error() || parts.status.is_server_error();
+        if failed && let Some(with_id) = with_field(&body, "request_id", &id) {
+            body = Bytes::from(with_id);
+            parts.headers.remove(header::CONTENT_LENGTH);
         }
         let numbers = [
             ("ratelimit-limit", limits.hour.to_string()),
@@ -332,51 +332,6 @@ fn kind_of(fault: &FaultKind) -> String {
         .to_owned()
 }
 
-/// What is left of a token's allowance.
-struct Limits {
-    hour: u32,
-    remaining: u32,
-    reset: Timestamp,
-    /// Set when the burst limit is hit.
-    retry_after: Option<u64>,
-    exceeded: bool,
-}
-
-/// Counts one use of a token in its sliding hour and minute.
-fn count_use(state: &mut State, headers: &HeaderMap) -> Limits {
-    let now = state.now;
-    let (hour, minute) = (state.knobs.rate_limit_hour, state.knobs.rate_limit_minute);
-    let used = state
-        .used
-        .entry(presented(headers).unwrap_or_default().to_owned())
-        .or_default();
-    while used
-        .front()
-        .is_some_and(|at| *at <= earlier(now, seconds(3600)))
-    {
-        used.pop_front();
-    }
-    let count = |used: usize| u32::try_from(used).unwrap_or(u32::MAX);
-    let a_minute_ago = earlier(now, seconds(60));
-    let lately = used.iter().rev().take_while(|at| **at > a_minute_ago);
-    let oldest_lately = lately.clone().last().copied();
-    let burst = count(lately.count()) >= minute;
-    let exceeded = burst || count(used.len()) >= hour;
-    if !exceeded {
-        used.push_back(now);
-    }
-    let wait = oldest_lately.map_or(60, |oldest| {
-        later(oldest, seconds(60)).duration_since(now).as_secs()
-    });
-    Limits {
-        hour,
-        remaining: hour.saturating_sub(count(used.len())),
-        reset: later(used.front().copied().unwrap_or(now), seconds(3600)),
-        retry_after: burst.then(|| u64::try_from(wait).unwrap_or(1).max(1)),
-        exceeded,
-    }
-}
-
 /// Decides whether a request may go on to its handler, and in whose name.
 fn admit(state: &State, request: &Request<Bytes>, limits: &Limits) -> Result<String, ApiError> {
     let token = state
@@ -393,59 +348,4 @@ fn admit(state: &State, request: &Request<Bytes>, limits: &Limits) -> Result<Str
         Found::OtherMethod => Err(ApiError::wrong_method()),
         Found::Nothing => Err(ApiError::no_route()),
     }
-}
-
-fn invented(
-    face: Face,
-    status: u16,
-    headers: &std::collections::BTreeMap<String, String>,
-    body: Option<Value>,
-) -> Response<Bytes> {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let reason = status.canonical_reason().unwrap_or("Error");
-    let body = body.unwrap_or_else(|| match face {
-        Face::GitHub => serde_json::json!({"message": reason, "documentation_url": "https://docs.github.com/rest"}),
-        Face::DigitalOcean | Face::Logs | Face::Live => {
-            serde_json::json!({"id": reason.to_lowercase().replace(' ', "_"), "message": reason})
-        }
-    });
-    let mut answer = json(status, &body);
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (
-            http::HeaderName::try_from(name),
-            HeaderValue::from_str(value),
-        ) {
-            answer.headers_mut().insert(name, value);
-        }
-    }
-    answer
-}
-
-fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from(body.to_string()));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    answer
-}
-
-fn copy(request: &Request<Bytes>) -> Request<Bytes> {
-    let mut copy = Request::new(request.body().clone());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
-}
-
-async fn collect(answer: Response<Body>) -> Response<Bytes> {
-    let (parts, body) = answer.into_parts();
-    // Bodies are made in memory; one that fails could only be an empty one.
-    let bytes = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-        .unwrap_or_default();
-    Response::from_parts(parts, bytes)
 }

@@ -10,6 +10,7 @@
 //! It deliberately holds no sandbox, no persistence, and no endpoint that Harbor Pilot does not use.
 
 mod advance;
+mod answer;
 mod app;
 mod clock;
 mod config;
@@ -24,13 +25,17 @@ mod gate;
 pub mod github;
 mod ids;
 mod knobs;
+mod limit;
 mod logs;
 mod operations;
+mod order;
 mod record;
 mod render;
+mod rollbacks;
 mod routes;
 mod serve;
 mod spec;
+mod stages;
 mod token;
 mod validate;
 mod vault;
@@ -38,7 +43,7 @@ mod world;
 
 pub use app::{Breakage, Health};
 pub use clock::Clock;
-pub use config::{AppConfig, ClusterConfig, WorldConfig, WorldError};
+pub use config::{AppConfig, ClusterConfig, ImageConfig, WorldConfig, WorldError};
 pub use control::Pin;
 pub use error::ApiError;
 pub use executor::{Execute, JobEnd, JobExit, JobStart, Processes};

@@ -1,55 +1,18 @@
 //! What people and pushes do to an app: each of these makes, ends or refuses a deployment.
 
-use crate::advance::kill_job;
 use crate::app::App;
 use crate::clock::{later, rfc3339};
-use crate::deployment::{
-    Build, Cause, CauseType, Content, Deployment, JobKind, JobRun, Leaf, Origin, Phase, Rollout,
-    Stage,
-};
+use crate::deployment::{Cause, CauseType, Phase, Stage};
 use crate::error::ApiError;
-use crate::github::{GitHubState, Pushed};
-use crate::ids::{hex_of, uuid};
-use crate::knobs::{
-    FirewallPut, PushRefreshes, ReadBack, RollbackJobs, SpecAfterRollback, seconds,
-};
-use crate::spec::{Component, Source, app_name, components, databases, normalise};
+use crate::github::Pushed;
+use crate::ids::uuid;
+use crate::knobs::{FirewallPut, PushRefreshes, ReadBack, seconds};
+use crate::order::{Jobs, Order, Refresh, Shelves, new_deployment, origins, tracks};
+use crate::spec::{app_name, components, normalise};
+use crate::stages::kill_job;
 use crate::validate::{clusters, validate};
 use crate::world::State;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// How many successful deployments back a rollback can go (published).
-const ROLLBACK_REACH: usize = 10;
-
-/// Whose content a new deployment fetches anew.
-#[derive(Clone, Copy)]
-pub(crate) enum Refresh<'a> {
-    /// Only that of components that are new or moved.
-    NewOnly,
-    /// Everything.
-    All,
-    /// That of the components on a branch that was pushed to.
-    Push(&'a Pushed),
-}
-
-/// Whether the deploy-time jobs of a spec have their turn.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Jobs {
-    Run,
-    Skip,
-}
-
-/// Everything that sets one new deployment apart.
-pub(crate) struct Order {
-    pub(crate) cause: Cause,
-    pub(crate) spec: Value,
-    pub(crate) origins: BTreeMap<String, Origin>,
-    pub(crate) cloned_from: Option<String>,
-    pub(crate) previous: Option<String>,
-    pub(crate) jobs: Jobs,
-    pub(crate) force_build: bool,
-}
 
 impl State {
     /// Replaces an app's spec and returns the id of the deployment that makes.
@@ -67,7 +30,7 @@ impl State {
         self.check_spec(submitted, Some(app_id))?;
         let app = self.app_at(index)?;
         refuse_pinned(app)?;
-        let origins = origins(app, submitted, refresh, &self.github)?;
+        let origins = origins(app, submitted, refresh, self.shelves())?;
         let before = app.spec.clone();
         let mut spec = submitted.clone();
         let elsewhere = self.knobs.ev_in_new_component;
@@ -106,6 +69,21 @@ impl State {
         Ok(())
     }
 
+    /// Checks what a spec refers to, for an app: its sources and its encrypted values. Nothing comes of it.
+    ///
+    /// # Errors
+    /// As the platform answers an update.
+    pub(crate) fn check_sources(&mut self, app_id: &str, spec: &Value) -> Result<(), ApiError> {
+        let app = self.app(app_id)?;
+        origins(app, spec, Refresh::NewOnly, self.shelves())?;
+        let before = app.spec.clone();
+        let elsewhere = self.knobs.ev_in_new_component;
+        let sealed = self
+            .vault
+            .seal_spec(app_id, &mut spec.clone(), Some(&before), elsewhere);
+        sealed.map_err(ApiError::bad_request)
+    }
+
     /// Deploys the app again with the newest sources and returns the deployment's id.
     ///
     /// # Errors
@@ -120,7 +98,7 @@ impl State {
         let app = self.app_at(index)?;
         refuse_pinned(app)?;
         let spec = app.spec.clone();
-        let origins = origins(app, &spec, Refresh::All, &self.github)?;
+        let origins = origins(app, &spec, Refresh::All, self.shelves())?;
         if let Some(app) = self.apps.get_mut(index) {
             app.origins.clone_from(&origins);
         }
@@ -182,157 +160,6 @@ impl State {
         Ok(())
     }
 
-    /// Tells what speaks against a rollback: a code of the published list and a sentence.
-    pub(crate) fn rollback_obstacle(
-        &self,
-        app: &App,
-        target: &Deployment,
-    ) -> Option<(&'static str, String)> {
-        if app.pinned.is_some() {
-            return Some((
-                "app_pinned",
-                "a rollback is already in progress and the app is pinned".to_owned(),
-            ));
-        }
-        if !target.is_over() {
-            return Some((
-                "incompatible_phase",
-                format!("deployment phase {} is unsuitable", target.phase.text()),
-            ));
-        }
-        if !matches!(target.phase, Phase::Active | Phase::Superseded) {
-            return Some((
-                "incompatible_result",
-                "deployment result \"failed\" is unsuitable for rollback".to_owned(),
-            ));
-        }
-        let good = |each: &&Deployment| {
-            each.is_over() && matches!(each.phase, Phase::Active | Phase::Superseded)
-        };
-        if !app
-            .deployments
-            .iter()
-            .rev()
-            .filter(good)
-            .take(ROLLBACK_REACH)
-            .any(|each| each.id == target.id)
-        {
-            let text = format!(
-                "the deployment is past the maximum historical revision limit of {ROLLBACK_REACH}"
-            );
-            return Some(("exceeded_revision_limit", text));
-        }
-        let places = |spec: &Value| -> Vec<Value> {
-            databases(spec)
-                .map(|database| json!([database.get("name"), database.get("cluster_name")]))
-                .collect()
-        };
-        if places(&target.spec) != places(&app.spec) {
-            return Some((
-                "database_config_conflict",
-                "the database configuration has changed".to_owned(),
-            ));
-        }
-        (target.spec.get("region") != app.spec.get("region"))
-            .then(|| ("region_conflict", "the region has changed".to_owned()))
-    }
-
-    /// Deploys an earlier deployment's spec and builds again and returns the new deployment's id.
-    ///
-    /// # Errors
-    /// No such app or deployment, or something speaks against it.
-    pub(crate) fn rollback(
-        &mut self,
-        app_id: &str,
-        target: &str,
-        skip_pin: bool,
-        user: &str,
-    ) -> Result<String, ApiError> {
-        let index = self.app_index(app_id)?;
-        let app = self.app_at(index)?;
-        let target = app.deployment(target).ok_or_else(ApiError::not_found)?;
-        if let Some((_, message)) = self.rollback_obstacle(app, target) {
-            return Err(ApiError::bad_request(message));
-        }
-        let text = format!("manual rollback to deployment {:?}", target.id);
-        let cause = by_user(&text, CauseType::ManualRollback, "ROLLBACK_APP", user);
-        let order = Order {
-            cloned_from: Some(target.id.clone()),
-            jobs: self.rollback_jobs(),
-            ..Order::of(cause, target.spec.clone(), target.origins.clone())
-        };
-        let (spec, origins) = (order.spec.clone(), order.origins.clone());
-        let id = self.deploy(index, order);
-        if let Some(app) = self.apps.get_mut(index) {
-            let before = std::mem::replace(&mut app.spec, spec);
-            app.origins = origins;
-            if !skip_pin {
-                app.pinned = Some(id.clone());
-                app.spec_before_rollback = Some(before);
-            }
-        }
-        Ok(id)
-    }
-
-    /// Keeps a rollback: the app is no longer pinned.
-    ///
-    /// # Errors
-    /// No such app, or it is not pinned.
-    pub(crate) fn commit_rollback(&mut self, app_id: &str) -> Result<(), ApiError> {
-        let index = self.app_index(app_id)?;
-        let Some(app) = self.apps.get_mut(index) else {
-            return Err(ApiError::not_found());
-        };
-        app.pinned
-            .take()
-            .ok_or_else(|| ApiError::bad_request("app is not pinned to a rollback deployment"))?;
-        app.spec_before_rollback = None;
-        Ok(())
-    }
-
-    /// Undoes a rollback: deploys the spec from before it and unpins.
-    ///
-    /// # Errors
-    /// No such app, or it is not pinned.
-    pub(crate) fn revert_rollback(&mut self, app_id: &str, user: &str) -> Result<String, ApiError> {
-        self.commit_rollback_spec(app_id).and_then(|spec| {
-            let index = self.app_index(app_id)?;
-            let origins = origins(self.app_at(index)?, &spec, Refresh::NewOnly, &self.github)?;
-            if let Some(app) = self.apps.get_mut(index) {
-                app.spec = spec.clone();
-                app.origins.clone_from(&origins);
-            }
-            let cause = by_user(
-                "rollback reverted",
-                CauseType::Manual,
-                "REVERT_APP_ROLLBACK",
-                user,
-            );
-            let jobs = self.rollback_jobs();
-            Ok(self.deploy(
-                index,
-                Order {
-                    jobs,
-                    ..Order::of(cause, spec, origins)
-                },
-            ))
-        })
-    }
-
-    fn commit_rollback_spec(&mut self, app_id: &str) -> Result<Value, ApiError> {
-        let index = self.app_index(app_id)?;
-        let Some(app) = self.apps.get_mut(index) else {
-            return Err(ApiError::not_found());
-        };
-        let unpinned = app.pinned.take();
-        match (unpinned, app.spec_before_rollback.take()) {
-            (Some(_), Some(spec)) => Ok(spec),
-            _ => Err(ApiError::bad_request(
-                "app is not pinned to a rollback deployment",
-            )),
-        }
-    }
-
     /// Starts the deployments that a push causes on apps whose components track the branch.
     pub(crate) fn on_push(&mut self, pushed: &Pushed) {
         for index in 0..self.apps.len() {
@@ -349,7 +176,7 @@ impl State {
                 PushRefreshes::All => Refresh::All,
                 PushRefreshes::Tracking => Refresh::Push(pushed),
             };
-            let Ok(origins) = origins(app, &spec, refresh, &self.github) else {
+            let Ok(origins) = origins(app, &spec, refresh, self.shelves()) else {
                 continue;
             };
             if let Some(app) = self.apps.get_mut(index) {
@@ -447,41 +274,6 @@ impl State {
         Err(ApiError::not_found())
     }
 
-    /// Starts the rollback that follows a failure, unless something else has begun meanwhile.
-    pub(crate) fn roll_back(&mut self, index: usize, failed: &str) {
-        let Some(app) = self.apps.get(index) else {
-            return;
-        };
-        let Some(target) = app.active_deployment() else {
-            return;
-        };
-        let cause = Cause {
-            kind: CauseType::AutoRollback,
-            text: format!("automated rollback after failed deployment of \"{failed}\""),
-            details: json!({"internal": true}),
-        };
-        let order = Order {
-            cloned_from: Some(target.id.clone()),
-            previous: Some(failed.to_owned()),
-            jobs: self.rollback_jobs(),
-            ..Order::of(cause, target.spec.clone(), target.origins.clone())
-        };
-        let spec = order.spec.clone();
-        self.deploy(index, order);
-        if self.knobs.spec_after_rollback == SpecAfterRollback::Reverted
-            && let Some(app) = self.apps.get_mut(index)
-        {
-            app.spec = spec;
-        }
-    }
-
-    fn rollback_jobs(&self) -> Jobs {
-        match self.knobs.rollback_jobs {
-            RollbackJobs::Skip => Jobs::Skip,
-            RollbackJobs::Rerun => Jobs::Run,
-        }
-    }
-
     /// Makes a deployment and returns its id.
     pub(crate) fn deploy(&mut self, index: usize, order: Order) -> String {
         self.numbers += 1;
@@ -492,6 +284,14 @@ impl State {
             app.start(deployment, now, &self.knobs);
         }
         id
+    }
+
+    /// Returns where the content of sources is found.
+    pub(crate) fn shelves(&self) -> Shelves<'_> {
+        Shelves {
+            github: &self.github,
+            images: &self.images,
+        }
     }
 
     /// Returns the place of an app.
@@ -516,189 +316,8 @@ impl State {
         self.app_at(self.app_index(app_id)?)
     }
 
-    fn app_at(&self, index: usize) -> Result<&App, ApiError> {
+    pub(crate) fn app_at(&self, index: usize) -> Result<&App, ApiError> {
         self.apps.get(index).ok_or_else(ApiError::not_found)
-    }
-}
-
-impl Order {
-    pub(crate) fn of(cause: Cause, spec: Value, origins: BTreeMap<String, Origin>) -> Self {
-        Self {
-            cause,
-            spec,
-            origins,
-            cloned_from: None,
-            previous: None,
-            jobs: Jobs::Run,
-            force_build: false,
-        }
-    }
-}
-
-/// Lays a deployment out, with nothing of it begun.
-pub(crate) fn new_deployment(
-    app: &App,
-    id: &str,
-    order: Order,
-    now: jiff::Timestamp,
-) -> Deployment {
-    let origin_text = |name: &str| {
-        order
-            .origins
-            .get(name)
-            .map_or_else(String::new, |origin| match &origin.content {
-                Content::Commit { hash, .. } => format!("{}@{hash}", origin.place),
-                Content::Image { digest } => format!("{}@{digest}", origin.place),
-            })
-    };
-    let parts: Vec<Component<'_>> = components(&order.spec).collect();
-    let builds = parts.iter().map(|component| Build {
-        component: component.name.to_owned(),
-        section: component.section,
-        key: component.build_key(&origin_text(component.name)),
-        leaf: Leaf::default(),
-    });
-    let rollouts = parts
-        .iter()
-        .filter(|component| component.section != "jobs")
-        .map(|component| Rollout {
-            component: component.name.to_owned(),
-            section: component.section,
-            deploy: Leaf::default(),
-            wait: Leaf::default(),
-        });
-    let jobs = parts
-        .iter()
-        .filter(|component| component.section == "jobs" && order.jobs == Jobs::Run);
-    let jobs = jobs.filter_map(|component| {
-        let kind = match component.text("kind") {
-            "PRE_DEPLOY" => JobKind::Pre,
-            "FAILED_DEPLOY" => JobKind::Failed,
-            "SCHEDULED" => return None,
-            _ => JobKind::Post,
-        };
-        let name = component.name.to_owned();
-        let invocation = uuid(&format!("invocation/{id}/{name}"), 0);
-        let leaf = Leaf::default();
-        Some(JobRun {
-            name,
-            kind,
-            invocation,
-            leaf,
-            process_at: None,
-            exit: None,
-            lines: Vec::new(),
-            cancelled_at: None,
-        })
-    });
-    Deployment {
-        id: id.to_owned(),
-        builds: builds.collect(),
-        rollouts: rollouts.collect(),
-        jobs: jobs.collect(),
-        cause: order.cause,
-        origins: order.origins.clone(),
-        previous: order
-            .previous
-            .or_else(|| app.deployments.last().map(|last| last.id.clone())),
-        cloned_from: order.cloned_from,
-        created_at: now,
-        phase: Phase::PendingBuild,
-        phase_at: now,
-        stage: Stage::Pending,
-        next_at: Some(later(now, seconds(app.timing.pending_seconds))),
-        initialize: Leaf::default(),
-        deploy_initialize: Leaf::default(),
-        finalize: Leaf::default(),
-        force_build: order.force_build,
-        over_at: None,
-        replaced: None,
-        failure: None,
-        spec: order.spec,
-    }
-}
-
-/// Finds out what each component is built from: what stays in place keeps its content unless it is to be refreshed.
-///
-/// # Errors
-/// A repository that is not there.
-pub(crate) fn origins(
-    app: &App,
-    spec: &Value,
-    refresh: Refresh<'_>,
-    github: &GitHubState,
-) -> Result<BTreeMap<String, Origin>, ApiError> {
-    let mut found = BTreeMap::new();
-    for component in components(spec) {
-        let Some(source) = component.source() else {
-            continue;
-        };
-        let place = source.place();
-        let kept = app
-            .origins
-            .get(component.name)
-            .filter(|origin| origin.place == place);
-        let fresh = match refresh {
-            Refresh::NewOnly => false,
-            Refresh::All => true,
-            Refresh::Push(pushed) => tracks(&component, pushed),
-        };
-        let origin = match kept {
-            Some(kept) if !fresh => kept.clone(),
-            _ => Origin {
-                content: content(&source, github)?,
-                place,
-            },
-        };
-        found.insert(component.name.to_owned(), origin);
-    }
-    Ok(found)
-}
-
-fn content(source: &Source, github: &GitHubState) -> Result<Content, ApiError> {
-    Ok(match source {
-        Source::Repository {
-            host: "github",
-            repo,
-            branch,
-            deploy_on_push: _,
-        } => {
-            let head = github.branch_head(repo, branch);
-            let hash = head.ok_or_else(|| {
-                ApiError::bad_request(format!(
-                    "GitHub user does not have access to {repo}, or it has no branch {branch}"
-                ))
-            })?;
-            Content::Commit {
-                repo: Some(repo.clone()),
-                hash,
-            }
-        }
-        Source::Repository { .. } | Source::Clone { .. } => Content::Commit {
-            repo: None,
-            hash: hex_of(&source.place(), 40),
-        },
-        Source::Image {
-            digest: Some(digest),
-            ..
-        } => Content::Image {
-            digest: digest.clone(),
-        },
-        Source::Image { digest: None, .. } => Content::Image {
-            digest: format!("sha256:{}", hex_of(&source.place(), 64)),
-        },
-    })
-}
-
-fn tracks(component: &Component<'_>, pushed: &Pushed) -> bool {
-    match component.source() {
-        Some(Source::Repository {
-            host,
-            repo,
-            branch,
-            deploy_on_push,
-        }) => host == "github" && deploy_on_push && repo == pushed.repo && branch == pushed.branch,
-        Some(Source::Clone { .. } | Source::Image { .. }) | None => false,
     }
 }
 
@@ -711,7 +330,7 @@ fn refuse_pinned(app: &App) -> Result<(), ApiError> {
     }
 }
 
-fn by_user(text: &str, kind: CauseType, action: &str, user: &str) -> Cause {
+pub(crate) fn by_user(text: &str, kind: CauseType, action: &str, user: &str) -> Cause {
     let details = json!({"digitalocean_user_action": {"name": action, "user": {"email": user}}});
     Cause {
         kind,

@@ -104,10 +104,10 @@ impl Vault {
                         "error validating app spec field \"envs.{at}.value\": {what}"
                     ))
                 };
-                if !self
+                if self
                     .sealed
                     .get(&value)
-                    .is_some_and(|sealed| sealed.app == app)
+                    .is_none_or(|sealed| sealed.app != app)
                 {
                     return refusal("secret env value could not be decrypted");
                 }

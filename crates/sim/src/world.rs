@@ -3,19 +3,19 @@
 //! Nothing in here runs by itself. Whoever asks first lets everything happen that was due before the moment of asking;
 //! that is why a world under tokio's paused clock needs no background task and is the same in every run.
 
-use crate::advance::already_live;
 use crate::app::App;
 use crate::clock::{Clock, earlier};
-use crate::config::{AppConfig, ClusterConfig, WorldConfig, WorldError};
+use crate::config::{AppConfig, ClusterConfig, ImageConfig, WorldConfig, WorldError};
 use crate::database::Cluster;
 use crate::deployment::{Cause, CauseType, Content};
 use crate::executor::{Execute, JobExit, Processes};
 use crate::fault::Faults;
 use crate::github::GitHubState;
 use crate::knobs::{Knobs, ReadBack, seconds};
-use crate::operations::{Order, Refresh, new_deployment, origins};
+use crate::order::{Order, Refresh, new_deployment, origins};
 use crate::record::Record;
 use crate::spec::normalise;
+use crate::stages::already_live;
 use crate::token::{Side, Token, presented};
 use crate::vault::Vault;
 use bytes::Bytes;
@@ -72,6 +72,7 @@ pub(crate) struct State {
     /// What absolute URLs begin with, without a slash at the end.
     pub(crate) public_base: String,
     pub(crate) tools: Vec<PathBuf>,
+    pub(crate) images: Vec<ImageConfig>,
     pub(crate) executor: Box<dyn Execute>,
     pub(crate) executions: Vec<Execution>,
     pub(crate) record: Record,
@@ -105,6 +106,7 @@ impl World {
             used: BTreeMap::new(),
             public_base: UNSET_BASE.to_owned(),
             tools: config.tools,
+            images: config.images,
             executor: Box::new(Processes::default()),
             executions: Vec::new(),
             record: Record::default(),
@@ -236,7 +238,7 @@ impl State {
             job_seconds: config.job_seconds.clone(),
             breakages: Vec::new(),
         };
-        let mut found = origins(&app, &spec, Refresh::All, &self.github)
+        let mut found = origins(&app, &spec, Refresh::All, self.shelves())
             .map_err(|error| refused(error.message))?;
         if let Some(commit) = &config.commit {
             for origin in found.values_mut() {

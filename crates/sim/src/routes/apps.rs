@@ -6,7 +6,7 @@ use crate::app::{App, Health};
 use crate::error::ApiError;
 use crate::gate::User;
 use crate::knobs::{EvOnRead, PutReply, ReadBack};
-use crate::operations::Refresh;
+use crate::order::Refresh;
 use crate::render;
 use crate::spec::{app_name, components, normalise};
 use crate::vault::first_encrypted;
@@ -109,10 +109,10 @@ async fn propose(State(world): State<World>, body: Bytes) -> Result<Json<Value>,
         if let Some(message) = &state.knobs.propose_refusal {
             return Err(ApiError::bad_request(message.clone()));
         }
-        if let Some(id) = app_id {
-            state.app_index(id)?;
-        }
         state.check_spec(spec, app_id)?;
+        if let Some(id) = app_id {
+            state.check_sources(id, spec)?;
+        }
         if app_id.is_none()
             && let Some(field) = first_encrypted(spec)
         {

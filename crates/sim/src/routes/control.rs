@@ -20,7 +20,7 @@ use crate::app::{Breakage, Health};
 use crate::control::Pin;
 use crate::error::ApiError;
 use crate::fault::Fault;
-use crate::github::{Act, ControlError, Edits, GitHubState, MergeMethod, NewPullRequest, Pushed};
+use crate::github::{Act, ControlError, Edits, MergeMethod, NewPullRequest, Pushed};
 use crate::world::World;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -344,36 +344,4 @@ async fn break_next(State(world): State<World>, body: Bytes) -> Answer {
     let broken: Break = read(&body)?;
     world.break_next(&broken.app, broken.breakage)?;
     Ok(Json(json!({})))
-}
-
-/// Returns what of the GitHub half a story looks at: branches, issues with their labels, comments and deployments.
-pub(crate) fn github_state(github: &GitHubState) -> Value {
-    let repositories = github.repository_names().into_iter().filter_map(|name| {
-        let repository = github.repository(&name)?;
-        let branches: BTreeMap<&str, String> =
-            repository.branches.iter().map(|(branch, sha)| (branch.as_str(), sha.to_string())).collect();
-        let issues = repository.issues.values();
-        let issues: Vec<Value> = issues
-            .map(|issue| json!({"number": issue.number, "title": issue.title, "labels": issue.labels}))
-            .collect();
-        let comments = repository.comments.values();
-        let comments: Vec<Value> = comments
-            .map(|each| json!({"id": each.id, "number": each.number, "user": each.user, "body": each.body}))
-            .collect();
-        let deployments = repository.deployments.values();
-        let deployments: Vec<Value> = deployments
-            .map(|each| {
-                let statuses: Vec<Value> = each
-                    .statuses
-                    .iter()
-                    .map(|status| json!({"state": status.state, "description": status.description}))
-                    .collect();
-                json!({"id": each.id, "sha": each.sha, "task": each.task, "payload": each.payload,
-                    "environment": each.environment, "statuses": statuses})
-            })
-            .collect();
-        Some(json!({"name": name, "branches": branches, "issues": issues, "comments": comments,
-            "deployments": deployments}))
-    });
-    Value::Array(repositories.collect())
 }

@@ -3,6 +3,7 @@
 use crate::error::ApiError;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::num::ParseIntError;
 
 /// The query of a list.
 #[derive(Debug, Deserialize)]
@@ -23,9 +24,9 @@ pub(crate) fn page(
 ) -> Result<Value, ApiError> {
     let number = |text: &Option<String>, default: usize| match text {
         None => Ok(default),
-        Some(text) => text
-            .parse()
-            .map_err(|_| ApiError::bad_request(format!("invalid page number {text:?}"))),
+        Some(text) => text.parse().map_err(|error: ParseIntError| {
+            ApiError::bad_request(format!("invalid page number {text:?}: {error}"))
+        }),
     };
     let (page, size) = (number(&query.page, 1)?.max(1), number(&query.per_page, 20)?);
     if !(1..=200).contains(&size) {

@@ -47,7 +47,7 @@ impl Answer {
 pub(crate) struct Client {
     pub(crate) world: World,
     service: InProcess,
-    pub(crate) token: String,
+    token: String,
 }
 
 /// Returns the small world at the runbook's date.
@@ -63,14 +63,58 @@ pub(crate) fn client() -> Client {
 }
 
 impl Client {
+    /// Returns a caller of that world.
+    pub(crate) fn of(world: World) -> Self {
+        Self {
+            service: world.in_process(),
+            world,
+            token: "do-token".to_owned(),
+        }
+    }
+
+    /// Returns another caller of the same world.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            world: self.world.clone(),
+            service: self.service.clone(),
+            token: self.token.clone(),
+        }
+    }
+
+    /// Returns another caller of the same world, with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.again()
+        }
+    }
+
+    /// Returns the caller without its token.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.token.clear();
+        self
+    }
+
+    /// Sends a request and checks its answer against the description.
     pub(crate) async fn try_send(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, ConnectionFailed> {
+        let answer = self.exchange(method.clone(), path, body).await?;
+        contract::check(&method, path, &answer);
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ConnectionFailed> {
         let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
-        let mut request = Request::builder().method(method.clone()).uri(path);
+        let mut request = Request::builder().method(method).uri(path);
         if !self.token.is_empty() {
             request = request.header("authorization", format!("Bearer {}", self.token));
         }
@@ -82,14 +126,12 @@ impl Client {
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        let answer = Answer {
+        Ok(Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
             bytes,
             body,
-        };
-        contract::check(&method, path, &answer);
-        Ok(answer)
+        })
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
@@ -149,12 +191,18 @@ impl Client {
         list["deployments"].as_array().unwrap().clone()
     }
 
-    /// Lets a deployment come to its end.
+    /// Lets a deployment come to its end. Only the answers before and after are checked: that takes its time.
     pub(crate) async fn settle(&self, id: &str) -> String {
+        let path = format!("{APP}/deployments/{id}");
+        self.phase(id).await;
         for _ in 0..720 {
-            let phase = self.phase(id).await;
+            let answer = self
+                .exchange(Method::GET, &path, None)
+                .await
+                .expect("an answer");
+            let phase = text(&answer.body["deployment"]["phase"]);
             if ["ACTIVE", "ERROR", "CANCELED", "SUPERSEDED"].contains(&phase.as_str()) {
-                return phase;
+                return self.phase(id).await;
             }
             wait(5).await;
         }

@@ -109,7 +109,11 @@ fn compiled(document: &Value, schema: &Value) -> Arc<Validator> {
     static KNOWN: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
     let key = schema.to_string();
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(known.entry(key).or_insert_with(|| Arc::new(compile(document, schema))))
+    Arc::clone(
+        known
+            .entry(key)
+            .or_insert_with(|| Arc::new(compile(document, schema))),
+    )
 }
 
 /// OpenAPI 3.0 schemas are a dialect of JSON Schema draft 4, near enough for answers without nulls.
