@@ -112,6 +112,7 @@ pub fn https() -> Result<Transport, TransportError> {
         loopback: plain()
             .tls_certs_only([])
             .no_proxy()
+            .pool_max_idle_per_host(0)
             .resolve_to_addrs("localhost", &this_machine)
             .build()?,
         proxies: Arc::new(Matcher::from_system()),
@@ -153,6 +154,7 @@ struct Clients {
     /// and a write that dies so is ambiguous for no reason. A new connection fails before anything is sent.
     unpooled: reqwest::Client,
     public_only: reqwest::Client,
+    /// Unpooled too: here a connection costs nothing.
     loopback: reqwest::Client,
     proxies: Arc<Matcher>,
 }

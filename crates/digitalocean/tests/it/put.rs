@@ -6,10 +6,11 @@ use digitalocean::{Deadlines, Error, PutOutcome, WriteOutcome};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use wiremock::ResponseTemplate;
 
 use crate::fixture;
-use crate::world::{World, client, json, world};
+use crate::world::{DEADLINE, World, client, json, world};
 
 async fn put(world: &World) -> PutOutcome {
     world
@@ -102,7 +103,8 @@ async fn a_refused_connection_is_not_applied() {
 
 /// Accepts one connection, reads the request to its last byte, answers with `reply`, and hangs up.
 async fn serve_once(listener: &TcpListener, reply: &str) {
-    let (mut connection, _) = listener.accept().await.unwrap();
+    let accepted = tokio::time::timeout(DEADLINE, listener.accept()).await;
+    let (mut connection, _) = accepted.expect("no new connection was made").unwrap();
     read_request(&mut connection).await;
     connection.write_all(reply.as_bytes()).await.unwrap();
 }
@@ -139,6 +141,34 @@ async fn a_connection_that_breaks_after_the_request_is_ambiguous() {
 }
 
 #[tokio::test]
+async fn a_write_goes_out_on_a_connection_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    let (app, spec) = (fixture::app_id(), fixture::spec());
+    let serve_read = async {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert_ne!(connection.read(&mut request).await.unwrap(), 0);
+        let body = json!({"app": fixture::app()}).to_string();
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection.write_all(reply.as_bytes()).await.unwrap();
+        connection
+    };
+    let (read, kept_open) = tokio::join!(client.app(&app), serve_read);
+    read.unwrap();
+    let serve_write = serve_once(
+        &listener,
+        "HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\n\r\n",
+    );
+    let (outcome, ()) = tokio::join!(client.update_app(&app, &spec), serve_write);
+    assert!(matches!(outcome, PutOutcome::NotApplied(_)), "{outcome:?}");
+    drop(kept_open);
+}
+
+#[tokio::test]
 async fn a_refusal_stays_one_when_its_text_is_cut_off() {
     let outcome =
         cut_after("HTTP/1.1 422 Unprocessable\r\ncontent-length: 500\r\n\r\n{\"id\":").await;
@@ -159,7 +189,9 @@ async fn no_answer_within_the_deadline_is_ambiguous() {
         write,
         ..Deadlines::default()
     });
+    let began = Instant::now();
     let outcome = put(&world).await;
+    assert!(began.elapsed() < DEADLINE);
     assert!(
         matches!(&outcome, PutOutcome::Ambiguous(Error::TimedOut { after, .. }) if *after == write),
         "{outcome:?}"

@@ -3,7 +3,7 @@
 //! The first shows what goes over the wire; the second runs in virtual time, so waits cost nothing and can be
 //! measured exactly.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,8 +16,12 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub(crate) const TOKEN: &str = "dop_v1_canary";
 
-/// Enough for a loaded machine, and short enough to wait for where a test needs it to pass.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+/// Enough for a loaded machine; no test waits for it to pass.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Reading the certificates takes a while, so it is done once. Tests can share it because no connection to this
+/// machine is kept.
+static HTTPS: LazyLock<Transport> = LazyLock::new(|| transport::https().unwrap());
 
 /// Returns a client over real sockets that repeats reads almost at once.
 pub(crate) fn client(base: &str) -> Client {
@@ -32,14 +36,10 @@ pub(crate) fn client(base: &str) -> Client {
         write: DEADLINE,
         log: DEADLINE,
     };
-    Client::new(
-        transport::https().unwrap(),
-        &base,
-        SecretString::from(TOKEN),
-    )
-    .unwrap()
-    .with_retry(retry)
-    .with_deadlines(deadlines)
+    Client::new(HTTPS.clone(), &base, SecretString::from(TOKEN))
+        .unwrap()
+        .with_retry(retry)
+        .with_deadlines(deadlines)
 }
 
 /// A mock server and a client of it.
