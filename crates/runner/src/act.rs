@@ -7,7 +7,8 @@ use app_spec::{App, AppId, AppSpec, ComponentName};
 use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
 use migration::{
     Action, Claim, FirewallPolicy, FirewallView, Happening, LedgerOutcome, MadeClaim, Plan, Put,
-    PutRefused, PutResult, RECORD_VERSION, RunRecord, extra_rules, insertion, removal, without_ours,
+    PutRefused, PutResult, RECORD_VERSION, RunRecord, extra_rules, insertion, removal,
+    without_ours,
 };
 use std::sync::Arc;
 
@@ -24,25 +25,42 @@ impl Writer {
     ///
     /// # Cancel safety
     /// Not safe for the report: a PUT that is cut off may be applied. Safe for the app: whoever looks next finds it.
-    pub(crate) async fn act(&self, action: Action, plan: Option<&Plan>, world: &mut Observer, tell: &mut Teller) {
+    pub(crate) async fn act(
+        &self,
+        action: Action,
+        plan: Option<&Plan>,
+        world: &mut Observer,
+        tell: &mut Teller,
+    ) {
         match (action, plan) {
             (Action::Claim, Some(plan)) => self.claim(plan, world, tell).await,
             (Action::Insert, Some(plan)) => self.insert(plan, world, tell).await,
             (Action::Probe, Some(plan)) => world.probe(plan, tell).await,
             (Action::ReadFirewall, Some(plan)) => world.read_firewall(plan, tell).await,
             (Action::RestoreFirewall, Some(plan)) => self.restore_firewall(plan, world, tell).await,
-            (Action::FetchLog { job, deployment }, _) => world.fetch_log(&job, &deployment, tell).await,
+            (Action::FetchLog { job, deployment }, _) => {
+                world.fetch_log(&job, &deployment, tell).await
+            }
             (Action::Cancel(deployment), _) => {
                 world.seen.doings.cancelled.push(deployment.clone());
                 match self.client.cancel_deployment(&self.app, &deployment).await {
-                    WriteOutcome::Applied(_) => tell.tell(at(&world.clock), Happening::Cancelled(deployment)),
+                    WriteOutcome::Applied(_) => {
+                        tell.tell(at(&world.clock), Happening::Cancelled(deployment))
+                    }
                     WriteOutcome::NotApplied(error) | WriteOutcome::Ambiguous(error) => {
-                        tell.warn(&world.clock, format_args!("deployment `{deployment}` could not be cancelled: {error}"));
+                        tell.warn(
+                            &world.clock,
+                            format_args!(
+                                "deployment `{deployment}` could not be cancelled: {error}"
+                            ),
+                        );
                     }
                 }
             }
             (Action::Remove(jobs), _) => self.remove(&jobs, world, tell).await,
-            (Action::Record { entry, outcome }, _) => self.record(entry, &outcome, world, tell).await,
+            (Action::Record { entry, outcome }, _) => {
+                self.record(entry, &outcome, world, tell).await
+            }
             (
                 Action::Claim
                 | Action::Insert
@@ -63,7 +81,11 @@ impl Writer {
         let before = at(&world.clock);
         match ledger.append(&claim).await {
             Ok(id) => {
-                world.seen.doings.claim = Some(MadeClaim { id, at: before, nonce: claim.nonce });
+                world.seen.doings.claim = Some(MadeClaim {
+                    id,
+                    at: before,
+                    nonce: claim.nonce,
+                });
                 world.ledger_due = true;
                 tell.tell(before, Happening::Claimed);
             }
@@ -73,7 +95,10 @@ impl Writer {
                     LedgerError::Refused(_) => u32::MAX,
                     LedgerError::Unreachable(_) => doings.claim_failures.saturating_add(1),
                 };
-                tell.warn(&world.clock, format_args!("the claim could not be made: {}", chain(&error)));
+                tell.warn(
+                    &world.clock,
+                    format_args!("the claim could not be made: {}", chain(&error)),
+                );
                 world.ledger_error = Some(error);
                 world.ledger_due = true;
                 self.find_own_claim(ledger.as_ref(), &claim, world).await;
@@ -83,8 +108,12 @@ impl Writer {
 
     /// A claim whose reply was lost may stand in the ledger: it is found by its nonce.
     async fn find_own_claim(&self, ledger: &dyn Ledger, claim: &Claim, world: &mut Observer) {
-        let Ok(entries) = ledger.entries(&claim.key).await else { return };
-        let mine = |entry: &&migration::LedgerEntry| entry.claim.nonce == claim.nonce && entry.outcome.is_none();
+        let Ok(entries) = ledger.entries(&claim.key).await else {
+            return;
+        };
+        let mine = |entry: &&migration::LedgerEntry| {
+            entry.claim.nonce == claim.nonce && entry.outcome.is_none()
+        };
         if let Some(entry) = entries.iter().find(mine) {
             world.seen.doings.claim = Some(MadeClaim {
                 id: entry.id,
@@ -96,7 +125,9 @@ impl Writer {
 
     /// Reads the app, edits its spec, PUTs it at once.
     async fn insert(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
-        let Some(app) = self.fresh(world, tell).await else { return };
+        let Some(app) = self.fresh(world, tell).await else {
+            return;
+        };
         let free = without_ours(&app.spec, &self.also_stale).fingerprint() == plan.baseline
             && RunRecord::all(&app.spec).is_empty()
             && app.pinned.is_none()
@@ -120,7 +151,13 @@ impl Writer {
             Sent::Ok(put) => {
                 if let PutResult::Applied(deployment) = &put.outcome {
                     let deployment = deployment.clone();
-                    tell.tell(now, Happening::Inserted { job: plan.job(), deployment });
+                    tell.tell(
+                        now,
+                        Happening::Inserted {
+                            job: plan.job(),
+                            deployment,
+                        },
+                    );
                 }
                 world.seen.doings.insert_refused = None;
                 world.seen.doings.insert = Some(put.clone());
@@ -135,7 +172,9 @@ impl Writer {
     /// Reads the app, drops exactly `jobs`, PUTs it at once. Repeating a removal is harmless, so a doubtful one is
     /// simply looked at.
     async fn remove(&self, jobs: &[ComponentName], world: &mut Observer, tell: &mut Teller) {
-        let Some(app) = self.fresh(world, tell).await else { return };
+        let Some(app) = self.fresh(world, tell).await else {
+            return;
+        };
         let now = at(&world.clock);
         let before = spec_before(jobs, world);
         let spec = removal(&app.spec, jobs, before.as_ref());
@@ -155,14 +194,23 @@ impl Writer {
                 Some(read.value)
             }
             Err(error) => {
-                tell.warn(&world.clock, format_args!("the app could not be read just before an update: {error}"));
+                tell.warn(
+                    &world.clock,
+                    format_args!("the app could not be read just before an update: {error}"),
+                );
                 world.platform_error = Some(error);
                 None
             }
         }
     }
 
-    async fn put(&self, spec: &AppSpec, now: jiff::Timestamp, world: &mut Observer, tell: &mut Teller) -> Sent {
+    async fn put(
+        &self,
+        spec: &AppSpec,
+        now: jiff::Timestamp,
+        world: &mut Observer,
+        tell: &mut Teller,
+    ) -> Sent {
         let sent = |outcome| Put { at: now, outcome };
         match self.client.update_app(&self.app, spec).await {
             PutOutcome::Applied { app, deployment } => {
@@ -170,7 +218,9 @@ impl Writer {
                 Sent::Ok(sent(PutResult::Applied(deployment)))
             }
             PutOutcome::Ambiguous(error) => {
-                let words = tell.redactor.text(format_args!("{error}; whether it was applied is looked up"));
+                let words = tell
+                    .redactor
+                    .text(format_args!("{error}; whether it was applied is looked up"));
                 tell.tell(now, Happening::Doubtful(words));
                 world.platform_error = Some(error);
                 Sent::Ok(sent(PutResult::Ambiguous))
@@ -191,19 +241,29 @@ impl Writer {
     /// Reads the rules, puts back app-only and the kept ones, reads them again.
     async fn restore_firewall(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
         let settings = &plan.request.settings;
-        let (Some(cluster), FirewallPolicy::Restore) = (&plan.cluster, settings.firewall) else { return };
+        let (Some(cluster), FirewallPolicy::Restore) = (&plan.cluster, settings.firewall) else {
+            return;
+        };
         world.seen.doings.firewall_writes += 1;
-        let Ok(rules) = self.client.firewall(cluster).await else { return };
+        let Ok(rules) = self.client.firewall(cluster).await else {
+            return;
+        };
         let wanted = rules.app_only(&plan.app, &settings.keep_rules);
         if let WriteOutcome::NotApplied(error) | WriteOutcome::Ambiguous(error) =
             self.client.put_firewall(cluster, &wanted).await
         {
-            tell.warn(&world.clock, format_args!("the firewall could not be restored: {}", said(&error)));
+            tell.warn(
+                &world.clock,
+                format_args!("the firewall could not be restored: {}", said(&error)),
+            );
         }
         if let Ok(read_back) = self.client.firewall(cluster).await {
             let gone = extra_rules(&rules, &plan.app, &settings.keep_rules);
             let restored = extra_rules(&read_back, &plan.app, &settings.keep_rules).is_empty();
-            let extra = gone.iter().map(|rule| tell.redactor.clean_line(rule)).collect();
+            let extra = gone
+                .iter()
+                .map(|rule| tell.redactor.clean_line(rule))
+                .collect();
             tell.tell(at(&world.clock), Happening::Firewall { restored, extra });
             world.seen.firewall = FirewallView::Rules(read_back);
         }
@@ -221,14 +281,20 @@ impl Writer {
             Ok(()) => {
                 world.seen.doings.recorded.push(entry);
                 let doings = &mut world.seen.doings;
-                let inserted = doings.insert.as_ref().is_some_and(|put| put.outcome != PutResult::NotApplied);
+                let inserted = doings
+                    .insert
+                    .as_ref()
+                    .is_some_and(|put| put.outcome != PutResult::NotApplied);
                 if !inserted && doings.claim.as_ref().is_some_and(|made| made.id == entry) {
                     doings.claim = None;
                 }
             }
             Err(error) => {
                 world.seen.doings.record_failures += 1;
-                tell.warn(&world.clock, format_args!("the outcome could not be recorded: {}", chain(&error)));
+                tell.warn(
+                    &world.clock,
+                    format_args!("the outcome could not be recorded: {}", chain(&error)),
+                );
             }
         }
         world.ledger_due = true;
@@ -266,7 +332,11 @@ fn claim_of(plan: &Plan) -> Claim {
 
 /// Returns the newest known spec without any of `jobs`: the app as it was without us.
 fn spec_before(jobs: &[ComponentName], world: &Observer) -> Option<AppSpec> {
-    let specs = world.seen.deployments.iter().filter_map(|one| one.spec.as_ref());
+    let specs = world
+        .seen
+        .deployments
+        .iter()
+        .filter_map(|one| one.spec.as_ref());
     let mut without = specs.filter(|spec| jobs.iter().all(|job| spec.job(job.as_str()).is_none()));
     without.next().cloned()
 }

@@ -12,8 +12,9 @@ use crate::preflight;
 use app_spec::AppId;
 use digitalocean::{Client, Transport};
 use migration::{
-    CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next, Plan, Planned, Reason, Redactor,
-    Refusal, Report, Request, Stop, Strategy, Verdict, bounds, elapsed, next,
+    CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next, Plan,
+    Planned, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict, bounds, elapsed,
+    next,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use tokio::sync::mpsc;
 /// How many effects may follow each other without a wait; more means that nothing comes of them.
 const EFFECTS_IN_A_ROW: u32 = 12;
 
-/// How often one run may plan again: once for the merge's deployment, twice for jobs that never started, and some for
+/// How often one run may plan again because the app changed under it: once for the merge's deployment, and some for
 /// other people's edits.
-const PLANS: u32 = 12;
+const REPLANS: u32 = 12;
 
 /// How often a job that is proven never to have started is tried again by itself.
 const TRIES_AGAIN: u32 = 2;
@@ -89,10 +90,9 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
     if let Some(refusal) = preflight::unswept(&swept, &run.world) {
         return refused(refusal, run.tell, &run.world);
     }
-    let mut again = 0;
-    for _ in 0..PLANS {
-        let planned = preflight::plan(harbor, request.clone(), &mut run.world, &mut run.tell).await;
-        let plan = match planned {
+    let (mut again, mut replans) = (0, 0);
+    while replans < REPLANS {
+        let plan = match run.plan(harbor, request.clone()).await {
             Ok(Planned::Run(plan)) => plan,
             Ok(planned @ (Planned::AlreadyDone(_) | Planned::AlreadyEnded(_))) => {
                 // The last step of a one-job-per-step run: the verdict before it is the run's.
@@ -107,11 +107,17 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
         run.tell.tell(at, Happening::Planned(plan.clone()));
         let per_step = plan.request.settings.strategy == Strategy::OneJobPerStep;
         run.world.begin(Mode::Main, [plan.key.clone()]);
-        let Some(verdict) = run.drive(Goal::Migrate(plan)).await else { continue };
+        let Some(verdict) = run.drive(Goal::Migrate(plan)).await else {
+            replans += 1;
+            continue;
+        };
         let out = verdict.clean_up == CleanUpAxis::Verified;
         if out && verdict.job == JobAxis::NeverStarted && again < TRIES_AGAIN {
             again += 1;
-            run.tell.warn(&run.world.clock, format_args!("the job never started; it is tried again ({again} of {TRIES_AGAIN})"));
+            run.tell.warn(
+                &run.world.clock,
+                format_args!("the job never started; it is tried again ({again} of {TRIES_AGAIN})"),
+            );
             continue;
         }
         if per_step && verdict.reason == Reason::Done {
@@ -122,7 +128,9 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
     }
     let refusal = Refusal::new(
         Reason::DeploymentInFlight,
-        format!("the app kept changing: planned {PLANS} times, and each time it was edited before the job could go in"),
+        format!(
+            "the app kept changing: planned {REPLANS} times, and each time it was edited before the job could go in"
+        ),
         "Find out who edits it, then run again. Nothing of ours is in the app.",
     );
     refused(refusal, run.tell, &run.world)
@@ -164,6 +172,16 @@ impl Run {
             pace: harbor.pace,
             stop: harbor.stop.clone(),
             last: None,
+        }
+    }
+
+    /// Makes the plan; a signal meanwhile refuses it, for nothing was sent yet.
+    async fn plan(&mut self, harbor: &Harbor, request: Request) -> Result<Planned, Refusal> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.asked() => Err(preflight::interrupted()),
+            planned = preflight::plan(harbor, request, &mut self.world, &mut self.tell) => planned,
         }
     }
 
@@ -217,7 +235,9 @@ impl Run {
         match next(goal, &self.world.seen) {
             Next::Do(action) => {
                 tracing::debug!(?action, "next");
-                self.writer.act(action, plan, &mut self.world, &mut self.tell).await;
+                self.writer
+                    .act(action, plan, &mut self.world, &mut self.tell)
+                    .await;
                 *effects += 1;
                 if *effects > EFFECTS_IN_A_ROW {
                     tokio::time::sleep(self.pace.local(bounds::POLL_SLOW)).await;
@@ -236,7 +256,9 @@ impl Run {
             Next::Replan => {
                 if let Some(made) = self.world.seen.doings.claim.clone() {
                     let (writer, world, tell) = (&self.writer, &mut self.world, &mut self.tell);
-                    writer.record(made.id, &LedgerOutcome::Withdrawn, world, tell).await;
+                    writer
+                        .record(made.id, &LedgerOutcome::Withdrawn, world, tell)
+                        .await;
                 }
                 Step::Replan
             }
@@ -246,7 +268,8 @@ impl Run {
 
     fn ended(mut self, verdict: Verdict) -> Ended {
         let reason = verdict.reason;
-        self.tell.tell(self.world.seen.now, Happening::Ended(Box::new(verdict)));
+        self.tell
+            .tell(self.world.seen.now, Happening::Ended(Box::new(verdict)));
         Ended {
             report: self.tell.report,
             reason,

@@ -3,7 +3,9 @@
 use crate::poll::PlatformClock;
 use app_spec::{Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
-use migration::{Event, Happening, JobName, Observed, PutResult, Redactor, Report, Role, WaitFor, carried};
+use migration::{
+    Event, Happening, JobName, Observed, PutResult, Redactor, Report, Role, WaitFor, carried,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
 
@@ -69,11 +71,21 @@ impl Teller {
     /// Tells which deployments are new or changed their phase, as far as this run is concerned with them.
     pub(crate) fn phases(&mut self, seen: &Observed, job: Option<&JobName>) {
         for deployment in seen.deployments.iter().rev() {
-            let Some(role) = role(deployment, seen, job) else { continue };
+            let Some(role) = role(deployment, seen, job) else {
+                continue;
+            };
             if self.phases.get(&deployment.id) != Some(&deployment.phase) {
-                self.phases.insert(deployment.id.clone(), deployment.phase.clone());
+                self.phases
+                    .insert(deployment.id.clone(), deployment.phase.clone());
                 let (deployment, phase) = (deployment.id.clone(), deployment.phase.clone());
-                self.tell(seen.now, Happening::Phase { deployment, role, phase });
+                self.tell(
+                    seen.now,
+                    Happening::Phase {
+                        deployment,
+                        role,
+                        phase,
+                    },
+                );
             }
             if let Some(job) = job
                 && runs_now(deployment, job)
@@ -94,7 +106,12 @@ pub(crate) fn at(clock: &PlatformClock) -> Timestamp {
 /// Whose a deployment is to this run; nothing for deployments that have nothing to do with it.
 fn role(deployment: &Deployment, seen: &Observed, job: Option<&JobName>) -> Option<Role> {
     let made_by = |outcome: &PutResult| matches!(outcome, PutResult::Applied(Some(id)) if *id == deployment.id);
-    if seen.doings.insert.as_ref().is_some_and(|put| made_by(&put.outcome)) {
+    if seen
+        .doings
+        .insert
+        .as_ref()
+        .is_some_and(|put| made_by(&put.outcome))
+    {
         return Some(Role::Ours);
     }
     if seen.doings.removals.iter().any(|put| made_by(&put.outcome)) {
@@ -111,15 +128,23 @@ fn role(deployment: &Deployment, seen: &Observed, job: Option<&JobName>) -> Opti
         return Some(if ours { Role::Ours } else { Role::CarriesOurs });
     }
     if let Some(failed) = deployment.rolls_back() {
-        let of_ours = seen.deployments.iter().any(|one| one.id == failed && carries(one));
+        let of_ours = seen
+            .deployments
+            .iter()
+            .any(|one| one.id == failed && carries(one));
         return of_ours.then_some(Role::Rollback);
     }
-    let recent = deployment.created_at.is_some_and(|created| created >= seen.since) || deployment.phase.is_in_flight();
+    let recent = deployment
+        .created_at
+        .is_some_and(|created| created >= seen.since)
+        || deployment.phase.is_in_flight();
     recent.then_some(Role::Other)
 }
 
 fn runs_now(deployment: &Deployment, job: &JobName) -> bool {
     let progress = deployment.progress.as_ref();
     deployment.phase.is_in_flight()
-        && progress.is_some_and(|progress| progress.job_status(&job.to_string()).deploy == StepStatus::Running)
+        && progress.is_some_and(|progress| {
+            progress.job_status(&job.to_string()).deploy == StepStatus::Running
+        })
 }

@@ -31,7 +31,11 @@ pub trait Ledger: Send + Sync {
     fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>>;
 
     /// Records how a claim ended. Recording it again is harmless.
-    fn record<'a>(&'a self, entry: EntryId, outcome: &'a LedgerOutcome) -> BoxFuture<'a, Result<(), LedgerError>>;
+    fn record<'a>(
+        &'a self,
+        entry: EntryId,
+        outcome: &'a LedgerOutcome,
+    ) -> BoxFuture<'a, Result<(), LedgerError>>;
 }
 
 /// Whether one commit contains another.
@@ -47,6 +51,12 @@ pub struct NoLineage;
 impl Lineage for NoLineage {
     fn contains<'a>(&'a self, commit: &'a str, ancestor: &'a str) -> BoxFuture<'a, Contains> {
         let same = commit == ancestor;
-        Box::pin(async move { if same { Contains::Yes } else { Contains::Unknown } })
+        Box::pin(async move {
+            if same {
+                Contains::Yes
+            } else {
+                Contains::Unknown
+            }
+        })
     }
 }

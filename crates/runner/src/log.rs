@@ -2,7 +2,9 @@
 
 use app_spec::{AppId, DeploymentId};
 use digitalocean::{Client, Error, LogKind, LogLimits};
-use migration::{Clean, Evidence, EvidenceReader, JobName, LogCleaner, LogRead, Nonce, Redactor, is_mark};
+use migration::{
+    Clean, Evidence, EvidenceReader, JobName, LogCleaner, LogRead, Nonce, Redactor, is_mark,
+};
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -64,14 +66,18 @@ fn nothing(read: LogRead) -> ReadLog {
 }
 
 async fn read_parts(client: &Client, of: LogOf<'_>, redactor: &Redactor) -> Result<ReadLog, Error> {
-    let urls = client.log_urls(of.app, of.deployment, &of.job.component(), LogKind::Deploy).await?;
+    let urls = client
+        .log_urls(of.app, of.deployment, &of.job.component(), LogKind::Deploy)
+        .await?;
     if urls.historic.is_empty() {
         return Ok(nothing(LogRead::Absent));
     }
     let mut sink = Sink::new(of, redactor);
     let mut cut = false;
     for url in &urls.historic {
-        let fetched = client.fetch_log(url, &LogLimits::default(), |chunk| sink.take(chunk)).await?;
+        let fetched = client
+            .fetch_log(url, &LogLimits::default(), |chunk| sink.take(chunk))
+            .await?;
         cut |= fetched.truncated || fetched.omitted_bytes > 0;
     }
     Ok(sink.finish(if cut { LogRead::Cut } else { LogRead::Whole }))
@@ -119,7 +125,10 @@ impl Sink {
                 tracing::warn!(%error, "cannot write the job's log to disk; the report keeps its last lines");
                 self.file = None;
             }
-            let mark = self.nonce.as_ref().is_some_and(|nonce| is_mark(line.as_str(), nonce));
+            let mark = self
+                .nonce
+                .as_ref()
+                .is_some_and(|nonce| is_mark(line.as_str(), nonce));
             if mark || line.as_str().trim().is_empty() {
                 continue;
             }
@@ -134,10 +143,13 @@ impl Sink {
         let cleaner = std::mem::replace(&mut self.cleaner, LogCleaner::new(Redactor::default()));
         let last = cleaner.finish();
         self.show(last);
-        let evidence = self.evidence.take().map_or_else(Evidence::default, |mut evidence| {
-            self.pieces.finish(|line| evidence.line(line));
-            evidence.finish()
-        });
+        let evidence = self
+            .evidence
+            .take()
+            .map_or_else(Evidence::default, |mut evidence| {
+                self.pieces.finish(|line| evidence.line(line));
+                evidence.finish()
+            });
         ReadLog {
             evidence,
             read,
@@ -154,7 +166,12 @@ fn create(folder: &Path, of: LogOf<'_>) -> Option<(std::fs::File, PathBuf)> {
     let path = folder.join(format!("{}-{}.log", of.job, of.deployment));
     let opened = std::fs::create_dir_all(folder).and_then(|()| {
         let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).open(&path)
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
     });
     match opened {
         Ok(file) => Some((file, path)),

@@ -2,15 +2,15 @@
 //!
 //! Reads only; a dry run is made of this module and no writer.
 
-use crate::ledger::{Ledger, LedgerError, Lineage};
 use crate::driver::Harbor;
+use crate::ledger::{Ledger, LedgerError, Lineage};
 use crate::poll::PlatformClock;
 use app_spec::{App, AppId, Deployment, DeploymentId};
 use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
 use migration::{
-    AppView, Contains, Doings, FirewallView, Key, LedgerView, Mode, Observed, PutResult, Request, RunRecord, carried,
-    live, live_commit,
+    AppView, Contains, Doings, FirewallView, Key, LedgerView, Mode, Observed, PutResult, Request,
+    RunRecord, carried, live, live_commit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -140,16 +140,28 @@ impl Observer {
     /// Reads the deployments: far back at the first look, the newest after that, and by id what the list leaves out.
     async fn deployments(&mut self, app: &App) -> Result<(), Error> {
         let mut rows = if self.looked_back {
-            let page = Page { number: 1, per_page: NEWEST };
+            let page = Page {
+                number: 1,
+                per_page: NEWEST,
+            };
             self.client.deployments(&self.app, page).await?.value.items
         } else {
-            let rows = self.client.deployments_back(&self.app, LOOK_BACK_PAGES).collect().await?.deployments;
+            let rows = self
+                .client
+                .deployments_back(&self.app, LOOK_BACK_PAGES)
+                .collect()
+                .await?
+                .deployments;
             self.looked_back = true;
             rows
         };
         for id in self.known_ids(app) {
             let listed = rows.iter().any(|row| row.id == id);
-            let settled = self.seen.deployments.iter().any(|one| one.id == id && one.phase.is_terminal());
+            let settled = self
+                .seen
+                .deployments
+                .iter()
+                .any(|one| one.id == id && one.phase.is_terminal());
             if !listed && !settled {
                 match self.client.deployment(&self.app, &id).await {
                     Ok(read) => rows.push(read.value),
@@ -166,13 +178,19 @@ impl Observer {
 
     /// Deployments that are known to exist whether or not the list shows them.
     fn known_ids(&self, app: &App) -> Vec<DeploymentId> {
-        let puts = self.seen.doings.insert.iter().chain(&self.seen.doings.removals);
+        let puts = self
+            .seen
+            .doings
+            .insert
+            .iter()
+            .chain(&self.seen.doings.removals);
         let made = puts.filter_map(|put| match &put.outcome {
             PutResult::Applied(id) => id.clone(),
             PutResult::NotApplied | PutResult::Ambiguous => None,
         });
         let slots = [&app.active, &app.in_progress, &app.pending];
-        made.chain(slots.into_iter().flatten().map(|one| one.id.clone())).collect()
+        made.chain(slots.into_iter().flatten().map(|one| one.id.clone()))
+            .collect()
     }
 
     /// Reads by id the rows that do not say which jobs they carry, or how far a job of ours in them is.
@@ -199,7 +217,12 @@ impl Observer {
 
     fn merge(&mut self, rows: Vec<Deployment>) {
         for row in rows {
-            match self.seen.deployments.iter_mut().find(|one| one.id == row.id) {
+            match self
+                .seen
+                .deployments
+                .iter_mut()
+                .find(|one| one.id == row.id)
+            {
                 Some(known) => {
                     // A stale list must not take back what is known to have ended.
                     if !known.phase.is_terminal() || row.phase.is_terminal() {
@@ -213,7 +236,9 @@ impl Observer {
                 None => self.seen.deployments.push(row),
             }
         }
-        self.seen.deployments.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        self.seen
+            .deployments
+            .sort_by_key(|one| std::cmp::Reverse(one.created_at));
     }
 
     async fn read_ledger(&mut self) {
@@ -247,20 +272,40 @@ impl Observer {
     fn keys(&self) -> BTreeSet<Key> {
         let mut keys = self.keys.clone();
         if let AppView::Present(app) = &self.seen.app {
-            keys.extend(RunRecord::all(&app.spec).into_iter().map(|record| record.key));
-            keys.extend(live(app, &self.seen).map(carried).unwrap_or_default().into_iter().map(|name| name.key));
+            keys.extend(
+                RunRecord::all(&app.spec)
+                    .into_iter()
+                    .map(|record| record.key),
+            );
+            keys.extend(
+                live(app, &self.seen)
+                    .map(carried)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|name| name.key),
+            );
         }
         keys
     }
 
     /// Whether the live commit contains the merged one. Asked once for each live commit.
     async fn read_lineage(&mut self, request: &Request) {
-        let AppView::Present(app) = &self.seen.app else { return };
-        let (Some(wanted), Some(live)) = (&request.commit, live_commit(app, &self.seen, &request.settings.reference))
-        else {
+        let AppView::Present(app) = &self.seen.app else {
             return;
         };
-        if live == *wanted || self.seen.lineage.get(&live).is_some_and(|known| *known != Contains::Unknown) {
+        let (Some(wanted), Some(live)) = (
+            &request.commit,
+            live_commit(app, &self.seen, &request.settings.reference),
+        ) else {
+            return;
+        };
+        if live == *wanted
+            || self
+                .seen
+                .lineage
+                .get(&live)
+                .is_some_and(|known| *known != Contains::Unknown)
+        {
             return;
         }
         let contains = self.lineage.contains(live.as_str(), wanted.as_str()).await;

@@ -58,7 +58,8 @@ impl PlatformClock {
     #[must_use]
     pub fn now(&self) -> Option<Timestamp> {
         let (last, then) = self.last?;
-        let passed = SignedDuration::try_from(self.pace.platform(then.elapsed())).unwrap_or_default();
+        let passed =
+            SignedDuration::try_from(self.pace.platform(then.elapsed())).unwrap_or_default();
         Some(last.checked_add(passed).unwrap_or(last))
     }
 }

@@ -6,8 +6,8 @@ use crate::event::Teller;
 use crate::observe::Observer;
 use digitalocean::Error;
 use migration::{
-    AppView, CleanUpAxis, EpochState, FirewallPolicy, FirewallView, HealthSample, History, JobName, Key, LedgerView, Plan,
-    Planned, Reason, Refusal, Request, Verdict, insertion,
+    AppView, CleanUpAxis, EpochState, FirewallPolicy, FirewallView, HealthSample, History, JobName,
+    Key, LedgerView, Plan, Planned, Reason, Refusal, Request, Verdict, insertion,
 };
 
 /// Looks at everything and makes the plan; the platform itself validates the edited spec.
@@ -39,11 +39,19 @@ pub(crate) async fn plan(
 /// Reads the logs of ended epochs whose end the ledger does not know.
 async fn open_logs(key: &Key, world: &mut Observer, tell: &mut Teller) {
     let history = History::of(key, &world.seen);
-    let open = history.epochs.iter().filter(|past| past.state == EpochState::Open && !past.in_flight);
+    let open = history
+        .epochs
+        .iter()
+        .filter(|past| past.state == EpochState::Open && !past.in_flight);
     let logs: Vec<_> = open
         .flat_map(|past| {
-            let job = JobName { key: key.clone(), epoch: past.epoch };
-            past.carriers.iter().map(move |deployment| (job.clone(), deployment.clone()))
+            let job = JobName {
+                key: key.clone(),
+                epoch: past.epoch,
+            };
+            past.carriers
+                .iter()
+                .map(move |deployment| (job.clone(), deployment.clone()))
         })
         .collect();
     for (job, deployment) in logs {
@@ -52,7 +60,11 @@ async fn open_logs(key: &Key, world: &mut Observer, tell: &mut Teller) {
 }
 
 /// Finds the cluster behind the database component and reads its firewall.
-async fn firewall(request: &mut Request, world: &mut Observer, tell: &mut Teller) -> Result<(), Refusal> {
+async fn firewall(
+    request: &mut Request,
+    world: &mut Observer,
+    tell: &mut Teller,
+) -> Result<(), Refusal> {
     if request.settings.firewall == FirewallPolicy::Off {
         return Ok(());
     }
@@ -64,14 +76,24 @@ async fn firewall(request: &mut Request, world: &mut Observer, tell: &mut Teller
             }
             AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
         };
-        let Some(wanted) = wanted else { return cluster_missing(request, None) };
+        let Some(wanted) = wanted else {
+            return cluster_missing(request, None);
+        };
         match world.client.databases().await {
             Ok(clusters) => {
-                request.settings.cluster = clusters.iter().find(|cluster| cluster.name == wanted).map(|cluster| cluster.id.clone());
+                request.settings.cluster = clusters
+                    .iter()
+                    .find(|cluster| cluster.name == wanted)
+                    .map(|cluster| cluster.id.clone());
             }
-            Err(error) if request.settings.firewall == FirewallPolicy::Restore => return Err(of_error(&error)),
+            Err(error) if request.settings.firewall == FirewallPolicy::Restore => {
+                return Err(of_error(&error));
+            }
             Err(error) => {
-                tell.warn(&world.clock, format_args!("the firewall is not looked at: {}", said(&error)));
+                tell.warn(
+                    &world.clock,
+                    format_args!("the firewall is not looked at: {}", said(&error)),
+                );
                 return Ok(());
             }
         }
@@ -81,10 +103,14 @@ async fn firewall(request: &mut Request, world: &mut Observer, tell: &mut Teller
     }
     if let Some(cluster) = &request.settings.cluster {
         world.look_at_firewall(cluster, tell).await;
-        if world.seen.firewall == FirewallView::Failed && request.settings.firewall == FirewallPolicy::Restore {
+        if world.seen.firewall == FirewallView::Failed
+            && request.settings.firewall == FirewallPolicy::Restore
+        {
             return Err(Refusal::new(
                 Reason::MissingScope,
-                format!("cannot read the firewall of database cluster `{cluster}`, which is to be restored after the run"),
+                format!(
+                    "cannot read the firewall of database cluster `{cluster}`, which is to be restored after the run"
+                ),
                 "Give the DigitalOcean token the scopes `database:read` and `database:update`, or set `firewall: check` or `off`.",
             ));
         }
@@ -121,7 +147,9 @@ async fn health_before(request: &Request, world: &mut Observer) {
 
 /// Has the platform validate the edited spec, without writing anything.
 async fn validate(harbor: &Harbor, plan: &Plan, world: &mut Observer) -> Result<(), Refusal> {
-    let AppView::Present(app) = &world.seen.app else { return Ok(()) };
+    let AppView::Present(app) = &world.seen.app else {
+        return Ok(());
+    };
     if !migration::RunRecord::all(&app.spec).is_empty() {
         return Ok(()); // Followed, not inserted.
     }
@@ -130,7 +158,13 @@ async fn validate(harbor: &Harbor, plan: &Plan, world: &mut Observer) -> Result<
         Ok(_) => Ok(()),
         Err(error @ Error::Rejected { .. }) => Err(Refusal::new(
             Reason::SpecRefused,
-            harbor.redactor.text(format_args!("the platform refuses the app spec with the job in it: {}", said(&error))).to_string(),
+            harbor
+                .redactor
+                .text(format_args!(
+                    "the platform refuses the app spec with the job in it: {}",
+                    said(&error)
+                ))
+                .to_string(),
             "Nothing was changed. Mend what the platform names, in the app or in the config, and run again.",
         )),
         Err(error) => Err(of_error(&error)),
@@ -143,19 +177,35 @@ pub(crate) fn unswept(swept: &Verdict, world: &Observer) -> Option<Refusal> {
         return Some(refusal);
     }
     match (swept.clean_up, swept.reason) {
-        (_, Reason::Interrupted) => Some(Refusal::new(Reason::Interrupted, "interrupted before anything was inserted", "")),
+        (_, Reason::Interrupted) => Some(interrupted()),
         (_, Reason::Pinned) => Some(Refusal::new(
             Reason::Pinned,
             "the app is pinned by a manual rollback, so the stale job in it can't be taken out",
             "Commit or revert the rollback in the control panel, then run again.",
         )),
-        (CleanUpAxis::Blocked | CleanUpAxis::Sent, reason) if reason != Reason::Skipped => Some(Refusal::new(
-            Reason::StaleJob,
-            "a temporary job of an earlier run is in the app and could not be taken out",
-            "See it with `harbor-pilot status`, take it out with `harbor-pilot reap`, then run again.",
-        )),
-        (CleanUpAxis::Blocked | CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified, _) => None,
+        (CleanUpAxis::Blocked | CleanUpAxis::Sent, reason) if reason != Reason::Skipped => {
+            Some(Refusal::new(
+                Reason::StaleJob,
+                "a temporary job of an earlier run is in the app and could not be taken out",
+                "See it with `harbor-pilot status`, take it out with `harbor-pilot reap`, then run again.",
+            ))
+        }
+        (
+            CleanUpAxis::Blocked
+            | CleanUpAxis::Sent
+            | CleanUpAxis::NotNeeded
+            | CleanUpAxis::Verified,
+            _,
+        ) => None,
     }
+}
+
+pub(crate) fn interrupted() -> Refusal {
+    Refusal::new(
+        Reason::Interrupted,
+        "interrupted before anything was inserted",
+        "Nothing was changed; run it again.",
+    )
 }
 
 /// Returns why nothing can be done where the app can't be seen.
@@ -169,7 +219,11 @@ pub(crate) fn unseen(world: &Observer) -> Option<Refusal> {
         )),
         AppView::Denied | AppView::Unreachable(_) => Some(match &world.platform_error {
             Some(error) => of_error(error),
-            None => Refusal::new(Reason::PlatformUnreachable, "the DigitalOcean API gave no answer", "Nothing was changed. Try again later."),
+            None => Refusal::new(
+                Reason::PlatformUnreachable,
+                "the DigitalOcean API gave no answer",
+                "Nothing was changed. Try again later.",
+            ),
         }),
     }
 }
@@ -192,8 +246,14 @@ pub fn of_error(error: &Error) -> Refusal {
                 scope.as_str()
             ),
         ),
-        Error::NotFound { .. } => Refusal::new(Reason::AppNotFound, error.to_string(), "Check the `app` input."),
-        Error::Rejected { .. } => Refusal::new(Reason::SpecRefused, said(error), "Nothing was changed."),
+        Error::NotFound { .. } => Refusal::new(
+            Reason::AppNotFound,
+            error.to_string(),
+            "Check the `app` input.",
+        ),
+        Error::Rejected { .. } => {
+            Refusal::new(Reason::SpecRefused, said(error), "Nothing was changed.")
+        }
         _ => Refusal::new(
             Reason::PlatformUnreachable,
             chain(error),
@@ -203,7 +263,10 @@ pub fn of_error(error: &Error) -> Refusal {
 }
 
 fn no_ledger(world: &Observer) -> Refusal {
-    let why = world.ledger_error.as_ref().map_or_else(|| "it gave no answer".to_owned(), |error| chain(error));
+    let why = world
+        .ledger_error
+        .as_ref()
+        .map_or_else(|| "it gave no answer".to_owned(), |error| chain(error));
     Refusal::new(
         Reason::LedgerUnreachable,
         format!("cannot read the ledger, so nothing can be claimed and nothing is inserted: {why}"),

@@ -20,7 +20,10 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub(crate) async fn probe(transport: &Transport, url: &str, at: Timestamp) -> HealthSample {
     let answer = async {
         let request = http::Request::get(url)
-            .header(http::header::USER_AGENT, concat!("harbor-pilot/", env!("CARGO_PKG_VERSION")))
+            .header(
+                http::header::USER_AGENT,
+                concat!("harbor-pilot/", env!("CARGO_PKG_VERSION")),
+            )
             .body(Bytes::new())
             .ok()?;
         let response = transport.clone().oneshot(request).await.ok()?;

@@ -7,12 +7,18 @@ use crate::observe::Observer;
 use crate::probe::probe;
 use app_spec::{ClusterId, DeploymentId};
 use migration::{
-    AppView, FirewallView, Happening, HealthSample, JobName, LogView, Plan, RunRecord, extra_rules, is_healthy,
+    AppView, FirewallView, Happening, HealthSample, JobName, LogView, Plan, RunRecord, extra_rules,
+    is_healthy,
 };
 
 impl Observer {
     /// Reads the log of `job` on `deployment` once more.
-    pub(crate) async fn fetch_log(&mut self, job: &JobName, deployment: &DeploymentId, tell: &mut Teller) {
+    pub(crate) async fn fetch_log(
+        &mut self,
+        job: &JobName,
+        deployment: &DeploymentId,
+        tell: &mut Teller,
+    ) {
         let now = at(&self.clock);
         let nonce = self.record_of(job).map(|record| record.nonce);
         let of = LogOf {
@@ -71,8 +77,17 @@ impl Observer {
         self.look_at_firewall(cluster, tell).await;
         if let FirewallView::Rules(rules) = &self.seen.firewall {
             let extra = extra_rules(rules, &plan.app, &plan.request.settings.keep_rules);
-            let extra = extra.iter().map(|rule| tell.redactor.clean_line(rule)).collect();
-            tell.tell(at(&self.clock), Happening::Firewall { restored: false, extra });
+            let extra = extra
+                .iter()
+                .map(|rule| tell.redactor.clean_line(rule))
+                .collect();
+            tell.tell(
+                at(&self.clock),
+                Happening::Firewall {
+                    restored: false,
+                    extra,
+                },
+            );
         }
     }
 
@@ -80,7 +95,10 @@ impl Observer {
         self.seen.firewall = match self.client.firewall(cluster).await {
             Ok(rules) => FirewallView::Rules(rules),
             Err(error) => {
-                tell.warn(&self.clock, format_args!("the firewall could not be read: {}", said(&error)));
+                tell.warn(
+                    &self.clock,
+                    format_args!("the firewall could not be read: {}", said(&error)),
+                );
                 FirewallView::Failed
             }
         };
@@ -92,7 +110,14 @@ impl Observer {
             AppView::Present(app) => RunRecord::all(&app.spec),
             AppView::Gone | AppView::Unreachable(_) | AppView::Denied => Vec::new(),
         };
-        let past = self.seen.deployments.iter().filter_map(|one| one.spec.as_ref()).flat_map(RunRecord::all);
-        live.into_iter().chain(past).find(|record| record.job() == *job)
+        let past = self
+            .seen
+            .deployments
+            .iter()
+            .filter_map(|one| one.spec.as_ref())
+            .flat_map(RunRecord::all);
+        live.into_iter()
+            .chain(past)
+            .find(|record| record.job() == *job)
     }
 }

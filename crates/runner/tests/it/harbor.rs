@@ -5,9 +5,9 @@ use digitalocean::{Client, Transport};
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use migration::{
-    Authority, Claim, EntryId, Event, FirewallPolicy, HealthCheck, Intent, Key, Kind, LedgerEntry, LedgerOutcome,
-    LogPolicy, Manifest, MigrationId, Nonce, OnFailure, Origin, Redactor, Request, Reviewed, Settings, Shell,
-    Strategy, WaitForDeploy,
+    Authority, Claim, EntryId, Event, FirewallPolicy, HealthCheck, Intent, Key, Kind, LedgerEntry,
+    LedgerOutcome, LogPolicy, Manifest, MigrationId, Nonce, OnFailure, Origin, Redactor, Request,
+    Reviewed, Settings, Shell, Strategy, WaitForDeploy,
 };
 use runner::{Harbor, Ledger, LedgerError, Lineage, Pace, StopSwitch, stop_switch, stream};
 use secrecy::SecretString;
@@ -51,11 +51,19 @@ impl Ledger for MemoryLedger {
     }
 
     fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>> {
-        let entries = self.all().into_iter().filter(|entry| entry.claim.key == *key).collect();
+        let entries = self
+            .all()
+            .into_iter()
+            .filter(|entry| entry.claim.key == *key)
+            .collect();
         Box::pin(async move { Ok(entries) })
     }
 
-    fn record<'a>(&'a self, entry: EntryId, outcome: &'a LedgerOutcome) -> BoxFuture<'a, Result<(), LedgerError>> {
+    fn record<'a>(
+        &'a self,
+        entry: EntryId,
+        outcome: &'a LedgerOutcome,
+    ) -> BoxFuture<'a, Result<(), LedgerError>> {
         Box::pin(async move {
             let mut entries = self.entries.lock().unwrap();
             let found = entries.iter_mut().find(|known| known.id == entry).unwrap();
@@ -69,9 +77,21 @@ impl Ledger for MemoryLedger {
 struct History(World);
 
 impl Lineage for History {
-    fn contains<'a>(&'a self, commit: &'a str, ancestor: &'a str) -> BoxFuture<'a, migration::Contains> {
-        let answer = self.0.github(|github, _| github.contains(REPO, commit, ancestor));
-        Box::pin(async move { if answer { migration::Contains::Yes } else { migration::Contains::No } })
+    fn contains<'a>(
+        &'a self,
+        commit: &'a str,
+        ancestor: &'a str,
+    ) -> BoxFuture<'a, migration::Contains> {
+        let answer = self
+            .0
+            .github(|github, _| github.contains(REPO, commit, ancestor));
+        Box::pin(async move {
+            if answer {
+                migration::Contains::Yes
+            } else {
+                migration::Contains::No
+            }
+        })
     }
 }
 
@@ -88,13 +108,19 @@ pub(crate) struct Box_ {
 
 pub(crate) fn harbour() -> Box_ {
     let start = "2026-02-18T00:30:00Z".parse().unwrap();
-    open(World::minimal(Clock::starting_at(start)).unwrap(), MemoryLedger::default())
+    open(
+        World::minimal(Clock::starting_at(start)).unwrap(),
+        MemoryLedger::default(),
+    )
 }
 
 /// Another process in the same world, on the same ledger.
 pub(crate) fn open(world: World, ledger: MemoryLedger) -> Box_ {
     world.set_public_base("http://127.0.0.1:9");
-    let ledger = MemoryLedger { world: Some(world.clone()), ..ledger };
+    let ledger = MemoryLedger {
+        world: Some(world.clone()),
+        ..ledger
+    };
     let logs = tempfile::tempdir().unwrap();
     let (stop, signal) = stop_switch();
     let (sender, events) = stream();
@@ -112,7 +138,15 @@ pub(crate) fn open(world: World, ledger: MemoryLedger) -> Box_ {
         events: sender,
         stop: signal,
     };
-    Box_ { world, ledger, ran: logs.path().join("ran"), _logs: logs, stop, harbor, _events: events }
+    Box_ {
+        world,
+        ledger,
+        ran: logs.path().join("ran"),
+        _logs: logs,
+        stop,
+        harbor,
+        _events: events,
+    }
 }
 
 pub(crate) fn transport(world: &World) -> Transport {
@@ -121,13 +155,17 @@ pub(crate) fn transport(world: &World) -> Transport {
         let mut inner = inner.clone();
         async move {
             let answer = inner.ready().await?.call(request).await?;
-            Ok::<_, digitalocean::BoxError>(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+            Ok::<_, digitalocean::BoxError>(
+                answer.map(|body| body.map_err(Into::into).boxed_unsync()),
+            )
         }
     }))
 }
 
 fn request(steps: &[(&str, &str)]) -> Request {
-    let steps = steps.iter().map(|(name, run)| ((*name).to_owned(), (*run).to_owned()));
+    let steps = steps
+        .iter()
+        .map(|(name, run)| ((*name).to_owned(), (*run).to_owned()));
     let manifest = Manifest::from_steps(MigrationId::parse("ter-235").unwrap(), steps).unwrap();
     Request {
         manifest,
@@ -177,7 +215,11 @@ impl Box_ {
 
     /// Every update of the app that we sent, as (number of jobs in the body, status).
     pub(crate) fn puts(&self) -> Vec<(usize, Option<u16>)> {
-        let updates = self.world.requests().into_iter().filter(|request| request.call == Some("apps.update"));
+        let updates = self
+            .world
+            .requests()
+            .into_iter()
+            .filter(|request| request.call == Some("apps.update"));
         updates
             .map(|request| {
                 let jobs = request.body["spec"]["jobs"].as_array().map_or(0, Vec::len);

@@ -8,14 +8,21 @@ use std::time::Duration;
 
 use migration::{CleanUpAxis, FirewallAxis, HealthAxis, JobAxis, LedgerOutcome, Reason, StepName};
 
-const STEPS: &[(&str, &str)] = &[("columns", "echo adding columns"), ("backfill", "echo filling in")];
+const STEPS: &[(&str, &str)] = &[
+    ("columns", "echo adding columns"),
+    ("backfill", "echo filling in"),
+];
 
 #[tokio::test(start_paused = true)]
 async fn an_ordinary_migration_runs_once_and_the_app_is_put_back() {
     let harbour = harbour();
     let before = harbour.spec();
     let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
-    let verdict = ended.report.verdict.as_ref().unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
+    let verdict = ended
+        .report
+        .verdict
+        .as_ref()
+        .unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
     assert_eq!(ended.reason, Reason::Done, "{verdict:#?}");
     assert_eq!(verdict.job, JobAxis::Done);
     assert_eq!(verdict.clean_up, CleanUpAxis::Verified);
@@ -28,18 +35,33 @@ async fn an_ordinary_migration_runs_once_and_the_app_is_put_back() {
     assert_eq!(executions.len(), 1, "{executions:?}");
     assert_eq!(harbour.ledger.all()[0].outcome, Some(LedgerOutcome::Done));
     let log = std::fs::read_to_string(&verdict.facts.log_paths[0].1).unwrap();
-    assert!(log.contains("adding columns") && log.contains("filling in"), "{log}");
+    assert!(
+        log.contains("adding columns") && log.contains("filling in"),
+        "{log}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_step_is_rolled_back_and_the_rest_never_runs() {
     let harbour = harbour();
     let before = harbour.spec();
-    let steps = [("columns", "echo adding columns"), ("backfill", "echo broken; exit 3"), ("never", "echo never")];
+    let steps = [
+        ("columns", "echo adding columns"),
+        ("backfill", "echo broken; exit 3"),
+        ("never", "echo never"),
+    ];
     let ended = runner::migrate(&harbour.harbor, harbour.request(&steps)).await;
-    let verdict = ended.report.verdict.as_ref().unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
+    let verdict = ended
+        .report
+        .verdict
+        .as_ref()
+        .unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
     assert_eq!(ended.reason, Reason::RolledBack, "{verdict:#?}");
-    let failed = JobAxis::Failed { step: StepName::parse("backfill").unwrap(), code: 3, check: false };
+    let failed = JobAxis::Failed {
+        step: StepName::parse("backfill").unwrap(),
+        code: 3,
+        check: false,
+    };
     assert_eq!(verdict.job, failed);
     assert_eq!(verdict.clean_up, CleanUpAxis::Verified);
     assert!(verdict.facts.rollback.is_some());
@@ -76,25 +98,40 @@ async fn push_when(world: sim::World, until: impl Fn(&serde_json::Value) -> bool
         }
     }
     let edits = sim::Edits::new().write("README.md", "another change\n");
-    world.push(harbor::REPO, "main", (&edits, "an unrelated push"), "mona").unwrap();
+    world
+        .push(harbor::REPO, "main", (&edits, "an unrelated push"), "mona")
+        .unwrap();
 }
 
 fn newest_phase(state: &serde_json::Value) -> &str {
     let deployments = state["apps"][0]["deployments"].as_array().unwrap();
-    let newest = deployments.iter().max_by_key(|one| one["created_at"].as_str().unwrap().to_owned()).unwrap();
+    let newest = deployments
+        .iter()
+        .max_by_key(|one| one["created_at"].as_str().unwrap().to_owned())
+        .unwrap();
     newest["phase"].as_str().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_push_in_the_window_runs_nothing() {
-    for overlap in [sim::Overlap::Cancel, sim::Overlap::Queue, sim::Overlap::Supersede] {
+    for overlap in [
+        sim::Overlap::Cancel,
+        sim::Overlap::Queue,
+        sim::Overlap::Supersede,
+    ] {
         let harbour = harbour();
         let before = harbour.spec();
         harbour.world.turn(|knobs| knobs.overlap = overlap);
-        let push = tokio::spawn(push_when(harbour.world.clone(), |state| newest_phase(state) == "DEPLOYING"));
+        let push = tokio::spawn(push_when(harbour.world.clone(), |state| {
+            newest_phase(state) == "DEPLOYING"
+        }));
         let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
         push.await.unwrap();
-        let verdict = ended.report.verdict.as_ref().unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
+        let verdict = ended
+            .report
+            .verdict
+            .as_ref()
+            .unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
         assert_eq!(ended.reason, Reason::Done, "{overlap:?} {verdict:#?}");
         assert_eq!(harbour.spec(), before, "{overlap:?}");
         let ran = ran_steps(&harbour);
@@ -109,24 +146,53 @@ fn ran_steps(harbour: &Box_) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn every_answer_to_the_open_questions_ends_well() {
-    use sim::{ListSpec, LogEncoding, PostDeployFailure, PostJobPhase, PutReply, RollbackJobs, RunCommand, SpecAfterRollback};
+    use sim::{
+        ListSpec, LogEncoding, PostDeployFailure, PostJobPhase, PutReply, RollbackJobs, RunCommand,
+        SpecAfterRollback,
+    };
     let turns: &[(&str, fn(&mut sim::Knobs))] = &[
-        ("rows without spec", |knobs| knobs.list_spec = ListSpec::Omitted),
+        ("rows without spec", |knobs| {
+            knobs.list_spec = ListSpec::Omitted
+        }),
         ("rows that lag", |knobs| knobs.list_lag_seconds = 30),
-        ("a reply without deployment", |knobs| knobs.put_reply = PutReply::Bare),
+        ("a reply without deployment", |knobs| {
+            knobs.put_reply = PutReply::Bare
+        }),
         ("gzip", |knobs| knobs.log_encoding = LogEncoding::Gzip),
         ("shell", |knobs| knobs.run_command = RunCommand::Shell),
-        ("active while the job runs", |knobs| knobs.post_job_phase = PostJobPhase::Active),
-        ("spec reverted", |knobs| knobs.spec_after_rollback = SpecAfterRollback::Reverted),
-        ("jobs again in rollbacks", |knobs| knobs.rollback_jobs = RollbackJobs::Rerun),
-        ("release stays live", |knobs| knobs.post_deploy_failure = PostDeployFailure::StaysLive),
-        ("error without rollback", |knobs| knobs.post_deploy_failure = PostDeployFailure::Error),
-        ("commit binding literal", |knobs| { knobs.self_commit_hash = sim::CommitHash::Literal; }),
-        ("commit binding empty", |knobs| { knobs.self_commit_hash = sim::CommitHash::Empty; }),
-        ("zero times", |knobs| knobs.unset_times = sim::UnsetTimes::Zero),
-        ("read back verbatim", |knobs| knobs.read_back = sim::ReadBack::Verbatim),
-        ("no job invocations", |knobs| knobs.job_invocations = sim::JobInvocations::Hidden),
-        ("failed slot lingers", |knobs| knobs.failed_slot = sim::FailedSlot::Lingers),
+        ("active while the job runs", |knobs| {
+            knobs.post_job_phase = PostJobPhase::Active
+        }),
+        ("spec reverted", |knobs| {
+            knobs.spec_after_rollback = SpecAfterRollback::Reverted
+        }),
+        ("jobs again in rollbacks", |knobs| {
+            knobs.rollback_jobs = RollbackJobs::Rerun
+        }),
+        ("release stays live", |knobs| {
+            knobs.post_deploy_failure = PostDeployFailure::StaysLive
+        }),
+        ("error without rollback", |knobs| {
+            knobs.post_deploy_failure = PostDeployFailure::Error
+        }),
+        ("commit binding literal", |knobs| {
+            knobs.self_commit_hash = sim::CommitHash::Literal;
+        }),
+        ("commit binding empty", |knobs| {
+            knobs.self_commit_hash = sim::CommitHash::Empty;
+        }),
+        ("zero times", |knobs| {
+            knobs.unset_times = sim::UnsetTimes::Zero
+        }),
+        ("read back verbatim", |knobs| {
+            knobs.read_back = sim::ReadBack::Verbatim
+        }),
+        ("no job invocations", |knobs| {
+            knobs.job_invocations = sim::JobInvocations::Hidden
+        }),
+        ("failed slot lingers", |knobs| {
+            knobs.failed_slot = sim::FailedSlot::Lingers
+        }),
     ];
     let failing = [("columns", "echo adding columns"), ("backfill", "exit 3")];
     for (name, turn) in turns {
@@ -135,13 +201,25 @@ async fn every_answer_to_the_open_questions_ends_well() {
             let before = harbour.spec();
             harbour.world.turn(turn);
             let ended = runner::migrate(&harbour.harbor, harbour.request(steps)).await;
-            let verdict = ended.report.verdict.as_ref().unwrap_or_else(|| panic!("{name}: {:?}", ended.report.refusal));
+            let verdict = ended
+                .report
+                .verdict
+                .as_ref()
+                .unwrap_or_else(|| panic!("{name}: {:?}", ended.report.refusal));
             let axis = match wanted {
                 None => JobAxis::Done,
-                Some(code) => JobAxis::Failed { step: StepName::parse("backfill").unwrap(), code, check: false },
+                Some(code) => JobAxis::Failed {
+                    step: StepName::parse("backfill").unwrap(),
+                    code,
+                    check: false,
+                },
             };
             assert_eq!(verdict.job, axis, "{name}: {verdict:#?}");
-            assert_eq!(verdict.clean_up, CleanUpAxis::Verified, "{name}: {verdict:#?}");
+            assert_eq!(
+                verdict.clean_up,
+                CleanUpAxis::Verified,
+                "{name}: {verdict:#?}"
+            );
             assert_eq!(harbour.spec(), before, "{name}");
             assert_eq!(ran_steps(&harbour), 1, "{name}");
         }
@@ -155,16 +233,28 @@ async fn a_doubtful_put_is_sent_once() {
         [
             FaultKind::Timeout { applied },
             FaultKind::Reset { applied },
-            FaultKind::Respond { status: 502, headers: Default::default(), body: None, applied },
+            FaultKind::Respond {
+                status: 502,
+                headers: Default::default(),
+                body: None,
+                applied,
+            },
         ]
     };
-    for (applied, faults) in [(Applied::Yes, lost(Applied::Yes)), (Applied::No, lost(Applied::No))] {
+    for (applied, faults) in [
+        (Applied::Yes, lost(Applied::Yes)),
+        (Applied::No, lost(Applied::No)),
+    ] {
         for fault in faults {
             let harbour = harbour();
             let before = harbour.spec();
             harbour.world.arm(Fault::next("apps.update", fault.clone()));
             let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
-            let verdict = ended.report.verdict.as_ref().unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
+            let verdict = ended
+                .report
+                .verdict
+                .as_ref()
+                .unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
             let inserts = harbour.puts().iter().filter(|(jobs, _)| *jobs > 0).count();
             assert_eq!(inserts, 1, "{fault:?} {applied:?}");
             assert_eq!(harbour.spec(), before, "{fault:?}");
@@ -172,7 +262,11 @@ async fn a_doubtful_put_is_sent_once() {
                 Applied::Yes => (JobAxis::Done, 1),
                 Applied::No => (JobAxis::NeverStarted, 0),
             };
-            assert_eq!((&verdict.job, ran_steps(&harbour)), (&job, runs), "{fault:?} {verdict:#?}");
+            assert_eq!(
+                (&verdict.job, ran_steps(&harbour)),
+                (&job, runs),
+                "{fault:?} {verdict:#?}"
+            );
         }
     }
 }
@@ -198,7 +292,12 @@ async fn a_job_left_by_a_killed_run_is_cleared_and_its_end_recorded() {
     assert_ne!(harbour.spec(), before);
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let ended = again(&harbour, "cli:2").await;
-    assert_eq!(ended.reason, Reason::AlreadyDone, "{:?}", ended.report.refusal);
+    assert_eq!(
+        ended.reason,
+        Reason::AlreadyDone,
+        "{:?}",
+        ended.report.refusal
+    );
     assert_eq!(harbour.spec(), before);
     assert_eq!(ran_steps(&harbour), 1);
     assert_eq!(harbour.ledger.all()[0].outcome, Some(LedgerOutcome::Done));
@@ -212,9 +311,18 @@ async fn a_run_that_is_still_alive_is_followed_and_not_inserted_twice() {
         tokio::time::sleep(Duration::from_secs(120)).await;
         again(&harbour, "cli:1").await
     };
-    let (first, second) = tokio::join!(runner::migrate(&harbour.harbor, harbour.request(STEPS)), second);
+    let (first, second) = tokio::join!(
+        runner::migrate(&harbour.harbor, harbour.request(STEPS)),
+        second
+    );
     assert_eq!(first.reason, Reason::Done);
-    assert_eq!(second.reason, Reason::Done, "{:?} {:#?}", second.report.refusal, second.report.verdict);
+    assert_eq!(
+        second.reason,
+        Reason::Done,
+        "{:?} {:#?}",
+        second.report.refusal,
+        second.report.verdict
+    );
     assert_eq!(harbour.spec(), before);
     assert_eq!(ran_steps(&harbour), 1);
     let inserts = harbour.puts().iter().filter(|(jobs, _)| *jobs > 0).count();
@@ -222,11 +330,46 @@ async fn a_run_that_is_still_alive_is_followed_and_not_inserted_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_runners_at_once_insert_once() {
+    for apart in [0, 1, 2, 5, 30] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        let second = async {
+            tokio::time::sleep(Duration::from_secs(apart)).await;
+            again(&harbour, "cli:2").await
+        };
+        let (first, second) = tokio::join!(
+            runner::migrate(&harbour.harbor, harbour.request(STEPS)),
+            second
+        );
+        let inserts = harbour
+            .puts()
+            .iter()
+            .filter(|(jobs, status)| *jobs > 0 && *status == Some(200))
+            .count();
+        assert_eq!(inserts, 1, "{apart} s apart");
+        assert_eq!(ran_steps(&harbour), 1, "{apart} s apart");
+        for ended in [first, second] {
+            let done = [Reason::Done, Reason::AlreadyDone].contains(&ended.reason);
+            assert!(
+                done,
+                "{apart} s apart: {:?} {:#?}",
+                ended.report.refusal, ended.report.verdict
+            );
+        }
+        assert_eq!(harbour.spec(), before, "{apart} s apart");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_left_by_hand_is_refused_until_it_is_declared() {
     let harbour = harbour();
     let by_hand = serde_json::json!([{"name": "migration-job", "kind": "POST_DEPLOY", "run_command": "echo by hand",
         "github": {"repo": "acme/shop", "branch": "main"}, "dockerfile_path": "Dockerfile"}]);
-    harbour.world.edit_spec("shop", "dev@example.com", |spec| spec["jobs"] = by_hand).unwrap();
+    harbour
+        .world
+        .edit_spec("shop", "dev@example.com", |spec| spec["jobs"] = by_hand)
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(1800)).await;
     let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
     assert_eq!(ended.reason, Reason::UndeclaredJob);
@@ -234,7 +377,13 @@ async fn a_job_left_by_hand_is_refused_until_it_is_declared() {
     let mut declared = harbour.request(STEPS);
     declared.settings.also_stale = vec![app_spec::ComponentName::from_platform("migration-job")];
     let ended = runner::migrate(&harbour.harbor, declared).await;
-    assert_eq!(ended.reason, Reason::Done, "{:?} {:#?}", ended.report.refusal, ended.report.verdict);
+    assert_eq!(
+        ended.reason,
+        Reason::Done,
+        "{:?} {:#?}",
+        ended.report.refusal,
+        ended.report.verdict
+    );
     assert!(harbour.spec().get("jobs").is_none());
 }
 
@@ -245,8 +394,22 @@ async fn one_job_per_step_takes_each_out_before_the_next_goes_in() {
     let mut request = harbour.request(STEPS);
     request.settings.strategy = migration::Strategy::OneJobPerStep;
     let ended = runner::migrate(&harbour.harbor, request).await;
-    assert_eq!(ended.reason, Reason::Done, "{:?} {:#?}", ended.report.refusal, ended.report.verdict);
-    assert_eq!(harbour.puts(), [(1, Some(200)), (0, Some(200)), (1, Some(200)), (0, Some(200))]);
+    assert_eq!(
+        ended.reason,
+        Reason::Done,
+        "{:?} {:#?}",
+        ended.report.refusal,
+        ended.report.verdict
+    );
+    assert_eq!(
+        harbour.puts(),
+        [
+            (1, Some(200)),
+            (0, Some(200)),
+            (1, Some(200)),
+            (0, Some(200))
+        ]
+    );
     assert_eq!(harbour.world.executions().len(), 2);
     assert_eq!(harbour.spec(), before);
 }
@@ -265,13 +428,28 @@ async fn a_stop_ends_within_seconds_and_a_post_step_cleans_up() {
         harbour.stop.stop(migration::Stop::Signal);
         tokio::time::Instant::now()
     };
-    let (ended, asked) = tokio::join!(runner::migrate(&harbour.harbor, harbour.request(STEPS)), stop);
+    let (ended, asked) = tokio::join!(
+        runner::migrate(&harbour.harbor, harbour.request(STEPS)),
+        stop
+    );
     assert!(asked.elapsed() < Duration::from_secs(5));
     assert_eq!(ended.reason, Reason::Interrupted);
     let post = open(harbour.world.clone(), harbour.ledger.clone());
-    let goal = migration::CleanUp { running: migration::Running::Await, ..Default::default() };
+    let goal = migration::CleanUp {
+        running: migration::Running::Await,
+        ..Default::default()
+    };
     let cleaned = runner::clean(&post.harbor, goal, migration::Mode::Post).await;
-    assert!(asked.elapsed() < Duration::from_secs(245), "{:?}", asked.elapsed());
-    assert_eq!(cleaned.reason, Reason::Cleaned, "{:#?}", cleaned.report.verdict);
+    assert!(
+        asked.elapsed() < Duration::from_secs(245),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert_eq!(
+        cleaned.reason,
+        Reason::Cleaned,
+        "{:#?}",
+        cleaned.report.verdict
+    );
     assert_eq!(harbour.spec(), before);
 }
