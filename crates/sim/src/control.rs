@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::executor::Execute;
 use crate::fault::Fault;
 use crate::github::{Act, ControlError, Edits, GitHubState, MergeMethod, Pushed};
-use crate::knobs::Knobs;
+use crate::knobs::{Knobs, Timing};
 use crate::order::Refresh;
 use crate::record::Request;
 use crate::render::{WithSpec, deployment};
@@ -198,6 +198,26 @@ impl World {
     /// No such app.
     pub fn break_next(&self, app: &str, breakage: Breakage) -> Result<(), ApiError> {
         self.at_now(|state| state.named_mut(app).map(|app| app.breakages.push(breakage)))
+    }
+
+    /// Changes how long the app's deployments take, from the next stage of the one in flight on.
+    ///
+    /// # Errors
+    /// No such app.
+    pub fn set_timing(&self, app: &str, set: impl FnOnce(&mut Timing)) -> Result<(), ApiError> {
+        self.at_now(|state| state.named_mut(app).map(|app| set(&mut app.timing)))
+    }
+
+    /// Changes how long the processes of jobs take whose name fits `pattern` (`*` stands for any text), in seconds.
+    ///
+    /// # Errors
+    /// No such app.
+    pub fn set_job_seconds(&self, app: &str, pattern: &str, seconds: u64) -> Result<(), ApiError> {
+        self.at_now(|state| {
+            let app = state.named_mut(app)?;
+            app.job_seconds.insert(pattern.to_owned(), seconds);
+            Ok(())
+        })
     }
 
     /// Returns everything there is to see, as JSON: apps with their deployments (newest first), databases with their

@@ -13,6 +13,7 @@ use regex::{Captures, Regex};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// What lies around a job when it starts.
 pub(crate) struct Surroundings<'a> {
@@ -93,6 +94,10 @@ pub(crate) fn live_url(public_base: &str, app_name: &str) -> String {
     format!("{public_base}/_live/{app_name}")
 }
 
+/// `${NAME}` or `${component.NAME}`.
+static BINDING: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\$\{([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_]+))?\}").ok());
+
 struct Bindings<'a> {
     world: &'a Surroundings<'a>,
     app_id: &'a str,
@@ -120,7 +125,7 @@ impl Bindings<'_> {
     /// Replaces what can be resolved; anything else stays as it is written.
     fn resolve(&self, value: &str) -> String {
         // The pattern is a constant; were it ever wrong, values would pass unchanged.
-        let Ok(binding) = Regex::new(r"\$\{([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_]+))?\}") else {
+        let Some(binding) = BINDING.as_ref() else {
             return value.to_owned();
         };
         binding

@@ -73,7 +73,38 @@ pub(crate) fn deployment(
         into.extend(from.clone());
     }
     shown.insert("cause_details".to_owned(), details);
+    shown.insert("timing".to_owned(), timing(deployment, seen));
     Value::Object(shown)
+}
+
+/// How long the parts took so far, in Go's notation (in the official client, not in the published description).
+fn timing(deployment: &Deployment, at: Timestamp) -> Value {
+    let mut timing = Map::new();
+    let built = deployment
+        .builds
+        .iter()
+        .filter_map(|build| build.leaf.end)
+        .max();
+    let spans = [
+        (
+            "pending",
+            Some(deployment.created_at),
+            deployment.initialize.start,
+        ),
+        ("build_total", deployment.initialize.start, built),
+        (
+            "deploying",
+            deployment.deploy_initialize.start,
+            deployment.finalize.end.or(deployment.over_at),
+        ),
+    ];
+    for (name, start, end) in spans {
+        if let (Some(start), Some(end)) = (start, end.filter(|end| *end <= at)) {
+            let span = end.duration_since(start).as_secs();
+            timing.insert(name.to_owned(), json!(format!("{span}s")));
+        }
+    }
+    Value::Object(timing)
 }
 
 fn built_component(deployment: &Deployment, name: &str) -> Value {

@@ -4,7 +4,6 @@
 
 use crate::knobs::UnknownField;
 use crate::spec::{Component, app_name, component, components, databases, envs, list};
-use regex::Regex;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -354,20 +353,20 @@ fn is_name(text: &str) -> bool {
 
 /// Reads a Go duration such as `1h30m` into whole seconds.
 pub(crate) fn duration_seconds(text: &str) -> Option<u64> {
-    let part = Regex::new("([0-9]+)([hms])").ok()?;
-    let mut seconds = 0;
-    let mut read = 0;
-    for found in part.captures_iter(text) {
-        let (whole, [count, unit]) = found.extract();
-        let unit = match unit {
-            "h" => 3600,
-            "m" => 60,
-            _ => 1,
+    let mut seconds = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (digits, after) = rest.split_at(rest.find(|each: char| !each.is_ascii_digit())?);
+        let unit = match after.chars().next()? {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
         };
-        read += whole.len();
-        seconds += count.parse::<u64>().ok()?.checked_mul(unit)?;
+        seconds = seconds.checked_add(digits.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        rest = after.get(1..)?;
     }
-    (read == text.len() && read > 0).then_some(seconds)
+    (!text.is_empty()).then_some(seconds)
 }
 
 fn wrong(field: &str, what: &str) -> String {

@@ -14,6 +14,7 @@
 //! | `POST /_sim/create-deployment` | `app, user?` |
 //! | `POST /_sim/rollback` | `app, deployment, skip_pin?, user?` |
 //! | `POST /_sim/health` | `app, health: "up" or "down"` |
+//! | `POST /_sim/timing` | `app, timing?, job_seconds?`; `timing` is whole, what it leaves out is at its default |
 //! | `POST /_sim/break` | `app, breakage` |
 
 use crate::app::{Breakage, Health};
@@ -21,6 +22,7 @@ use crate::control::Pin;
 use crate::error::ApiError;
 use crate::fault::Fault;
 use crate::github::{Act, ControlError, Edits, MergeMethod, NewPullRequest, Pushed};
+use crate::knobs::Timing;
 use crate::world::World;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -48,6 +50,7 @@ pub(crate) fn router(world: World) -> Router {
         .route("/_sim/create-deployment", post(create_deployment))
         .route("/_sim/rollback", post(rollback))
         .route("/_sim/health", post(health))
+        .route("/_sim/timing", post(timing))
         .route("/_sim/break", post(break_next))
         .with_state(world)
 }
@@ -330,6 +333,26 @@ struct SetHealth {
 async fn health(State(world): State<World>, body: Bytes) -> Answer {
     let set: SetHealth = read(&body)?;
     world.set_health(&set.app, set.health)?;
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetTiming {
+    app: String,
+    timing: Option<Timing>,
+    #[serde(default)]
+    job_seconds: BTreeMap<String, u64>,
+}
+
+async fn timing(State(world): State<World>, body: Bytes) -> Answer {
+    let set: SetTiming = read(&body)?;
+    if let Some(timing) = set.timing {
+        world.set_timing(&set.app, |old| *old = timing)?;
+    }
+    for (pattern, seconds) in &set.job_seconds {
+        world.set_job_seconds(&set.app, pattern, *seconds)?;
+    }
     Ok(Json(json!({})))
 }
 

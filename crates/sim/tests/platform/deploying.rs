@@ -60,6 +60,10 @@ async fn the_runbook_s_timing_is_the_default() {
     client.settle(&made).await;
     let deployment = client.deployment(&made).await;
     assert_eq!(deployment["created_at"], "2026-02-18T00:35:00Z");
+    assert_eq!(
+        deployment["timing"],
+        json!({"pending": "3s", "build_total": "270s", "deploying": "342s"})
+    );
     // 3 s pending, 270 s build, 2 s, 240 s deploy, 10 s job start, 90 s job, 2 s: ten minutes, as in the runbook.
     assert_eq!(deployment["phase_last_updated_at"], "2026-02-18T00:45:17Z");
 }

@@ -2,7 +2,10 @@
 
 use crate::client::{APP, APP_ID, Client, client, id, job, jobs_exit, steps_of, text, wait};
 use serde_json::{Value, json};
-use sim::{CommitHash, JobExit, JobInvocations, JobTimeout, PushRefreshes, RunCommand};
+use sim::{
+    Clock, CommitHash, JobExit, JobInvocations, JobTimeout, PushRefreshes, RunCommand, World,
+    WorldConfig,
+};
 
 /// Runs a job to its end and returns what its process wrote.
 async fn output(client: &Client, job: &Value) -> String {
@@ -308,4 +311,51 @@ async fn a_job_without_a_kind_is_a_post_deploy_job() {
     plain.as_object_mut().unwrap().shift_remove("kind");
     client.insert(&plain).await;
     assert_eq!(client.spec().await["jobs"][0]["kind"], "POST_DEPLOY");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_from_a_known_image_finds_the_files_of_its_commit() {
+    let file = json!({
+        "tokens": [{"token": "do-token", "user": "dev@example.com", "scopes": ["*"]}],
+        "apps": [{"id": APP_ID, "spec": {"name": "shop"}, "timing": {"job_start_seconds": 0}, "job_seconds": {"on*": 7}}],
+        "images": [{"repository": "shop", "tags": ["v1"], "digest": "sha256:abc", "repo": "acme/shop", "commit": "main"}],
+        "github": {"repositories": [{"name": "acme/shop", "files": {"bin/hello": "#!/bin/sh\necho from the image\n"}}]}
+    });
+    let clock = Clock::starting_at("2026-02-18T00:35:00Z".parse().unwrap());
+    let client =
+        Client::of(World::new(WorldConfig::read(&file.to_string()).unwrap(), clock).unwrap());
+    let image = json!({"registry_type": "DOCR", "repository": "shop", "tag": "v1"});
+    let once =
+        json!({"name": "once", "kind": "PRE_DEPLOY", "image": image, "run_command": "bin/hello"});
+    assert_eq!(output(&client, &once).await, "from the image");
+    let made = client.deployments().await[0].clone();
+    assert_eq!(
+        made["jobs"],
+        json!([{"name": "once", "source_image_digest": "sha256:abc"}])
+    );
+    let step = steps_of(&made, "once").pop().unwrap();
+    assert_eq!(
+        (text(&step["started_at"]), text(&step["ended_at"])),
+        (
+            "2026-02-18T00:35:05Z".to_owned(),
+            "2026-02-18T00:35:12Z".to_owned()
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_can_be_set_while_the_world_runs() {
+    let client = client();
+    client
+        .world
+        .set_timing("shop", |timing| timing.build_seconds = 1)
+        .unwrap();
+    client.world.set_job_seconds("shop", "once", 2).unwrap();
+    let made = client.insert(&job("once", "bin/hello")).await;
+    client.settle(&made).await;
+    // 3 + 2 (the web's build is reused) + 2 + 240 + 10 + 2 + 2.
+    assert_eq!(
+        client.deployment(&made).await["phase_last_updated_at"],
+        "2026-02-18T00:39:21Z"
+    );
 }
