@@ -10,6 +10,8 @@
 
 mod baseline;
 mod check;
+mod config;
+mod document;
 mod edit;
 mod event;
 mod evidence;
@@ -30,6 +32,8 @@ mod wrapper;
 
 pub use baseline::*;
 pub use check::*;
+pub use config::*;
+pub use document::{FileError, FileKind, MAX_FILE_BYTES, NotText, Place, Problem};
 pub use edit::*;
 pub use event::*;
 pub use evidence::*;
