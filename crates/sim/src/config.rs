@@ -1,33 +1,4 @@
 //! The world file: what there is at the beginning.
-//!
-//! ```json
-//! {
-//!   "start": "2026-02-18T00:00:00Z",
-//!   "public_base": "http://127.0.0.1:8080",
-//!   "tokens": [{"token": "…", "user": "dev@example.com", "scopes": ["app:read", "app:update"]}],
-//!   "tools": ["/absolute/directory/put/on/PATH/of/jobs"],
-//!   "apps": [{
-//!     "id": "11111111-1111-4111-8111-111111111111",
-//!     "spec": {"name": "shop", "services": []},
-//!     "commit": "40 hex digits; the head of each component's branch where it is left out",
-//!     "secrets": {"EV[1:…:…]": "the plain text behind an encrypted value of the spec"},
-//!     "age_seconds": 86400,
-//!     "timing": {"build_seconds": 270},
-//!     "job_seconds": {"migrate-*": 60}
-//!   }],
-//!   "databases": [{
-//!     "id": "55555555-5555-4555-8555-555555555555", "name": "shop-mysql", "engine": "mysql", "version": "8",
-//!     "database_url": "mysql://user:password@127.0.0.1:3306/shop",
-//!     "rules": [{"type": "app", "value": "11111111-1111-4111-8111-111111111111"}]
-//!   }],
-//!   "images": [{"repository": "shop", "tags": ["latest"], "digest": "sha256:…", "repo": "acme/shop", "commit": "…"}],
-//!   "knobs": {"post_deploy_failure": "rollback"},
-//!   "github": {}
-//! }
-//! ```
-//!
-//! Each app begins with one deployment that is live, made of its spec. Plain text in a secret is encrypted like any
-//! other. `databases` components find their cluster by `cluster_name`, else by their own name.
 
 use crate::knobs::{Knobs, Timing};
 use crate::token::Token;
@@ -38,6 +9,35 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A world file.
+///
+/// ```json
+/// {
+///   "start": "2026-02-18T00:00:00Z",
+///   "public_base": "http://127.0.0.1:8080",
+///   "tokens": [{"token": "…", "user": "dev@example.com", "scopes": ["app:read", "app:update"]}],
+///   "tools": ["/absolute/directory/put/on/PATH/of/jobs"],
+///   "apps": [{
+///     "id": "11111111-1111-4111-8111-111111111111",
+///     "spec": {"name": "shop", "services": []},
+///     "commit": "40 hex digits; the head of each component's branch where it is left out",
+///     "secrets": {"EV[1:…:…]": "the plain text behind an encrypted value of the spec"},
+///     "age_seconds": 86400,
+///     "timing": {"build_seconds": 270},
+///     "job_seconds": {"migrate-*": 60}
+///   }],
+///   "databases": [{
+///     "id": "55555555-5555-4555-8555-555555555555", "name": "shop-mysql", "engine": "mysql", "version": "8",
+///     "database_url": "mysql://user:password@127.0.0.1:3306/shop",
+///     "rules": [{"type": "app", "value": "11111111-1111-4111-8111-111111111111"}]
+///   }],
+///   "images": [{"repository": "shop", "tags": ["latest"], "digest": "sha256:…", "repo": "acme/shop", "commit": "…"}],
+///   "knobs": {"post_deploy_failure": "rollback"},
+///   "github": {}
+/// }
+/// ```
+///
+/// Each app begins with one deployment that is live, made of its spec. Plain text in a secret is encrypted like any
+/// other. `databases` components find their cluster by `cluster_name`, else by their own name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorldConfig {

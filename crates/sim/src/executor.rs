@@ -78,6 +78,8 @@ impl<F: FnMut(&JobStart) -> JobEnd + Send> Execute for F {
 }
 
 /// Carries jobs out as child processes. The call blocks its thread for at most a minute.
+///
+/// The world stands still meanwhile: a job that calls the world's own address waits for itself until it is killed.
 #[derive(Clone, Copy, Debug)]
 pub struct Processes {
     limit: Duration,

@@ -29,6 +29,7 @@ mod limit;
 mod logs;
 mod operations;
 mod order;
+mod progress;
 mod record;
 mod render;
 mod rollbacks;

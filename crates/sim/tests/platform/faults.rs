@@ -116,6 +116,21 @@ async fn a_request_may_apply_late_or_twice() {
     assert_eq!(made(&client).await, 1);
     let late = client.deployments().await[0].clone();
     assert_eq!(late["created_at"], "2026-02-18T00:36:40Z");
+    let puts = client
+        .world
+        .requests()
+        .into_iter()
+        .filter(|request| request.method == "PUT");
+    let puts: Vec<_> = puts
+        .map(|put| (put.fault.unwrap(), put.applied, put.status))
+        .collect();
+    assert_eq!(
+        puts,
+        [
+            ("applied_late".to_owned(), 0, None),
+            ("arrived_late".to_owned(), 1, Some(200))
+        ]
+    );
     assert_eq!(
         update(&client, FaultKind::AppliedTwice).await,
         Some(Ok(200))

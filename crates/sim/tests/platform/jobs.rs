@@ -359,3 +359,35 @@ async fn times_can_be_set_while_the_world_runs() {
         "2026-02-18T00:39:21Z"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_script_in_a_variable_runs_whole_with_and_without_a_shell() {
+    // Octal escapes of `echo one && (echo two; exit 3)`, so that neither a binding nor a quote is in the value.
+    let script: String = "echo one && (echo two; exit 3)"
+        .bytes()
+        .map(|byte| format!("\\0{byte:o}"))
+        .collect();
+    let envs = json!([{"key": "SCRIPT", "value": script}]);
+    for knob in [RunCommand::Argv, RunCommand::Shell] {
+        let client = client();
+        client.world.turn(|knobs| knobs.run_command = knob);
+        let job = with_envs(&envs, "sh -c 'eval \"$(printf %b \"$SCRIPT\")\"'");
+        let wanted = "one\ntwo\nERROR component terminated with non-zero exit code: 3";
+        assert_eq!(output(&client, &job).await, wanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_story_told_twice_ends_the_same() {
+    let story = async || {
+        let client = client();
+        let made = client
+            .insert(&job("once", "sh -c 'echo $HOSTNAME; exit 1'"))
+            .await;
+        client.settle(&made).await;
+        client.push("a", "b");
+        wait(700).await;
+        (client.world.state(), json!(client.world.requests()))
+    };
+    assert_eq!(story().await, story().await);
+}
