@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn key_is_pinned_for_ever() {
         let app = AppId::new("1fd40be5-b9af-4e71-ab1d-3af0864a7da4");
-        insta::assert_snapshot!(Key::of(&app, &id("ter-235")), @"");
+        insta::assert_snapshot!(Key::of(&app, &id("ter-235")), @"0vs7gf4w");
     }
 
     #[test]
