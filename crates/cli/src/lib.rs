@@ -1,7 +1,77 @@
 //! The edge: turns arguments, environment and events into a request, wires the crates below, publishes, exits.
 //!
 //! **Architecture invariant:** every rule and every sentence about a migration lives in `migration`; here are flags,
-//! names of variables, prints, and the ports over GitHub and a state file.
+//! names of variables, prints, and the ports over GitHub and a state file. It is a library, so that tests and the demo
+//! call it in their own process; the binary holds the process's own affairs.
 
+pub mod args;
 pub mod choices;
+mod commands;
+pub mod desk;
+pub mod hint;
 pub mod host;
+pub mod ledger;
+pub mod logging;
+pub mod progress;
+pub mod settings;
+pub mod wiring;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use desk::Desk;
+use host::Host;
+use migration::Exit;
+use std::ffi::OsString;
+use std::io::Write as _;
+use tracing::instrument::WithSubscriber as _;
+
+/// Does what the arguments ask for and returns the exit code, as documented in `--help`. The first argument is the
+/// name that the program was called by.
+///
+/// # Cancel safety
+/// As the command's: a run that is cut off is looked at by whoever comes next.
+pub async fn run(host: Host, args: Vec<OsString>) -> u8 {
+    let Cli { global, command } = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return told(&host, &error),
+    };
+    let redactor = wiring::redactor(&host, &[]);
+    let log = logging::dispatch(&host, global, &redactor);
+    let desk = Desk::new(&host, global, redactor);
+    Box::pin(dispatch(desk, command)).with_subscriber(log).await
+}
+
+async fn dispatch(desk: Desk<'_>, command: Command) -> u8 {
+    match command {
+        Command::Plan(args) => commands::run::plan(desk, args).await,
+        Command::Check(args) => Box::pin(commands::run::check(desk, args)).await,
+        Command::Run(args) => Box::pin(commands::run::run(desk, args)).await,
+        Command::Stop(args) => commands::clean::stop(desk, args).await,
+        Command::Status(args) => commands::status::status(desk, args).await,
+        Command::Reap(args) => commands::clean::reap(desk, args).await,
+        Command::Logs(args) => commands::logs::logs(desk, args).await,
+        Command::Firewall(args) => commands::firewall::firewall(desk, args).await,
+        Command::Schema(args) => commands::schema::schema(&desk, &args),
+        #[cfg(feature = "demo")]
+        Command::Sim(args) => commands::sim::sim(desk, args).await,
+    }
+}
+
+/// Tells what is wrong with the arguments, or the help that was asked for.
+fn told(host: &Host, error: &clap::Error) -> u8 {
+    let text = error.render().to_string();
+    let (mut stream, exit) = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (host.out.clone(), Exit::Success),
+        // Only an argument can be repeated in it; what looks like a secret is replaced all the same.
+        _ => (host.err.clone(), Exit::Usage),
+    };
+    let text = wiring::redactor(host, &[]).clean(&text);
+    if write!(stream, "{text}")
+        .and_then(|()| stream.flush())
+        .is_err()
+    {
+        // Nobody is left to be told.
+    }
+    exit.code()
+}

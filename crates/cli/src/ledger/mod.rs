@@ -1,0 +1,3 @@
+//! The ports of `runner`, implemented: where claims and verdicts are kept.
+
+pub mod file;
