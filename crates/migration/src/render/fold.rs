@@ -1,0 +1,121 @@
+//! What is folded away at the end of a page, cut to the space that is left: timeline, logs, a plan's difference.
+
+use super::escape;
+use super::story::{self, State};
+use super::words::{count, short, words};
+use crate::{Clean, LogPolicy, Report, SeenLog};
+
+/// Returns a folded block whose content `inner` fits into what is left of `room` bytes; nothing for empty content.
+pub(crate) fn details(
+    title: &str,
+    inner: impl FnOnce(usize) -> String,
+    room: usize,
+) -> Option<String> {
+    let (open, close) = (
+        format!("<details><summary>{title}</summary>\n\n"),
+        "\n\n</details>",
+    );
+    let content = inner(room.checked_sub(open.len() + close.len() + 4)?);
+    (!content.is_empty()).then(|| format!("{open}{content}{close}"))
+}
+
+/// The logs and the plan's difference, folded, each cut to what is left.
+pub(crate) fn foldable(report: &Report, left: &mut usize) -> Vec<String> {
+    let mut blocks = Vec::new();
+    if let (State::Preview(_), Some(diff)) = (story::state(report), &report.plan_diff) {
+        let lines: Vec<&str> = diff.as_str().lines().collect();
+        blocks.extend(details(
+            "The app spec, with and without the job",
+            |room| cut_fence("diff", &lines, End::Head, room),
+            *left,
+        ));
+    }
+    *left = left.saturating_sub(blocks.iter().map(|block| block.len() + 2).sum());
+    if !shows_log(report) {
+        return blocks;
+    }
+    let telling = report.telling_log();
+    let others = report
+        .logs
+        .iter()
+        .filter(|log| telling.is_none_or(|telling| telling.deployment != log.deployment));
+    for log in telling.into_iter().chain(others) {
+        if let Some(block) = log_block(log, *left) {
+            *left = left.saturating_sub(block.len() + 2);
+            blocks.push(block);
+        }
+    }
+    blocks
+}
+
+fn log_block(log: &SeenLog, room: usize) -> Option<String> {
+    let lines: Vec<&str> = log.tail.iter().map(Clean::as_str).collect();
+    let lead = words![
+        "Job ",
+        &log.job,
+        " in deployment ",
+        short(&log.deployment),
+        ":"
+    ]
+    .markdown();
+    let total = count(
+        usize::try_from(log.lines).unwrap_or(usize::MAX),
+        "line",
+        "lines",
+    )
+    .markdown();
+    details(
+        &format!("End of the job's log ({total} in all)"),
+        |room| {
+            let fence = cut_fence("", &lines, End::Tail, room.saturating_sub(lead.len() + 2));
+            if fence.is_empty() {
+                fence
+            } else {
+                format!("{lead}\n\n{fence}")
+            }
+        },
+        room,
+    )
+}
+
+/// Which end of a text stays when it is cut.
+#[derive(Clone, Copy)]
+enum End {
+    Head,
+    Tail,
+}
+
+/// Returns as many lines in a fence as fit into `room` bytes, with a count of the rest; empty where none fits.
+fn cut_fence(language: &'static str, lines: &[&str], end: End, room: usize) -> String {
+    let mut kept = lines.len();
+    while kept > 0 {
+        let cut = lines.len() - kept;
+        let note = format!("… {cut} more");
+        let shown = match (end, cut) {
+            (_, 0) => lines.join("\n"),
+            (End::Head, _) => format!(
+                "{}\n{note}",
+                lines.get(..kept).unwrap_or_default().join("\n")
+            ),
+            (End::Tail, _) => format!(
+                "{note}\n{}",
+                lines.get(cut..).unwrap_or_default().join("\n")
+            ),
+        };
+        let fence = escape::fence(language, &shown);
+        if fence.len() <= room {
+            return fence;
+        }
+        // A tenth at a time: a log has thousands of lines, and one line more or less is not worth a thousand tries.
+        kept -= (kept / 10).max(1);
+    }
+    String::new()
+}
+
+/// Returns whether log lines are to be shown.
+pub(crate) fn shows_log(report: &Report) -> bool {
+    report
+        .plan
+        .as_ref()
+        .is_none_or(|plan| plan.request.settings.log != LogPolicy::Off)
+}
