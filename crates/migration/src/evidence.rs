@@ -2,8 +2,19 @@
 //!
 //! Marks count only with the epoch's own nonce, wherever in a line they stand (the platform puts the component and
 //! a time before each line). Everything else in the log is foreign text and proves nothing.
+//!
+//! The log is foreign text throughout and may be cut, mixed with another start's, or shown twice. So nothing is
+//! concluded from a part: an ending counts only when every mark that the script prints on the way to it is there once
+//! and in order, and all else is [`Conclusion::Cut`]. How the marks are written is told in the wrapper's module.
 
-use crate::StepName;
+mod lines;
+mod mark;
+mod reader;
+
+pub use lines::LogLines;
+pub use reader::{EvidenceReader, is_mark};
+
+use crate::{RunMode, StepName, StepRef};
 
 /// What the marks in one log prove, for one job on one deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,7 +35,11 @@ pub struct Evidence {
     pub done: Option<DoneMark>,
     /// Whether a TERM was passed on.
     pub terminated: bool,
-    /// The exit code in the platform's own last line, where it showed one.
+    /// Whether the marks contradict each other: one is missing, doubled or out of place, so that the log is cut, mixed,
+    /// or tells of several starts. It proves that the job began (`begins` still counts), and no more.
+    pub contradictory: bool,
+    /// The exit code in the platform's own last line, where it showed one. Counts only behind the last mark; before it,
+    /// the line can only be something that a command printed.
     pub platform_exit: Option<i32>,
 }
 
@@ -95,3 +110,90 @@ pub enum Conclusion {
     /// No mark of this epoch.
     Silent,
 }
+
+impl Evidence {
+    /// Returns what follows about the job's start, given the steps that the epoch was `expected` to run.
+    ///
+    /// - *Silent*: no mark at all.
+    /// - *Done*, *Failed*, *Disarmed*, *Refused*: exactly one begin mark, no contradiction, no TERM, and all marks of
+    ///   that ending. For *Done*: every expected step (with [`RunMode::ChecksOnly`]: none) started and ended with 0, in
+    ///   order, every check that the script announced passed, the done mark says so too, and the platform's own line,
+    ///   where it follows, gives no other exit code. For *Failed*: the last check or step ended with the done mark's
+    ///   code, and all before it with 0.
+    /// - *Cut*: anything else. Two begin marks in one log mean that the platform started the job twice, at once or one
+    ///   after the other, and marks do not tell which start they belong to; so this is *Cut* however complete they look.
+    #[must_use]
+    pub fn conclusion(&self, expected: &[StepRef], mode: RunMode) -> Conclusion {
+        let unmarked = Self {
+            platform_exit: self.platform_exit,
+            ..Self::default()
+        };
+        if *self == unmarked {
+            return Conclusion::Silent;
+        }
+        self.proven(expected, mode).unwrap_or_else(|| Conclusion::Cut {
+            during: self.running(),
+        })
+    }
+
+    /// Returns the step that started and has no end mark. A check that runs is harmless and none.
+    fn running(&self) -> Option<StepName> {
+        let ran = self.steps.last()?;
+        ran.code.is_none().then(|| ran.step.clone())
+    }
+
+    fn proven(&self, expected: &[StepRef], mode: RunMode) -> Option<Conclusion> {
+        if self.begins != 1 || self.contradictory || self.terminated {
+            return None;
+        }
+        let ran_nothing = self.checks.is_empty() && self.steps.is_empty();
+        match (&self.disarmed, &self.refused, self.done) {
+            (Some(why), None, None) if ran_nothing => Some(Conclusion::Disarmed(why.clone())),
+            (None, Some(variable), None) if ran_nothing => Some(Conclusion::Refused {
+                variable: variable.clone(),
+            }),
+            (None, None, Some(done)) => self.ended(done, expected, mode),
+            _ => None,
+        }
+    }
+
+    fn ended(&self, done: DoneMark, expected: &[StepRef], mode: RunMode) -> Option<Conclusion> {
+        let wanted = match mode {
+            // A run of no steps proves nothing about any.
+            RunMode::Steps if expected.is_empty() => return None,
+            RunMode::Steps => expected,
+            RunMode::ChecksOnly => &[],
+        };
+        let in_order = self.steps.len() <= wanted.len()
+            && self.steps.iter().zip(wanted).all(|(ran, step)| ran.step == step.name)
+            && are_among(&self.checks, expected);
+        let good = self.steps.iter().filter(|ran| ran.code == Some(0)).count();
+        let agrees = usize::try_from(done.of) == Ok(wanted.len()) && usize::try_from(done.ran) == Ok(good);
+        if !in_order || !agrees {
+            return None;
+        }
+
+        let checks = self.checks.iter().map(|ran| (ran, true));
+        let mut all = checks.chain(self.steps.iter().map(|ran| (ran, false)));
+        let Some((ran, check)) = all.find(|(ran, _)| ran.code != Some(0)) else {
+            let complete = done.code == 0 && good == wanted.len() && matches!(self.platform_exit, None | Some(0));
+            return complete.then_some(Conclusion::Done);
+        };
+        let last = all.next().is_none();
+        let code = ran.code.filter(|code| last && *code == done.code)?;
+        Some(Conclusion::Failed {
+            step: ran.step.clone(),
+            code,
+            check,
+        })
+    }
+}
+
+/// Returns whether `checks` are checks of `expected` steps, in the same order; not every step has one.
+fn are_among(checks: &[Ran], expected: &[StepRef]) -> bool {
+    let mut names = expected.iter().map(|step| &step.name);
+    checks.iter().all(|check| names.any(|name| *name == check.step))
+}
+
+#[cfg(test)]
+mod tests;
