@@ -232,6 +232,9 @@ impl Run {
         self.world.look(plan.map(|plan| &plan.request)).await;
         let job = plan.map(Plan::job);
         self.tell.phases(&self.world.seen, job.as_ref());
+        if let Some(plan) = plan {
+            self.tell.put_back(&self.world.seen, plan);
+        }
         match next(goal, &self.world.seen) {
             Next::Do(action) => {
                 tracing::debug!(?action, "next");

@@ -4,7 +4,8 @@ use crate::poll::PlatformClock;
 use app_spec::{Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
 use migration::{
-    Event, Happening, JobName, Observed, PutResult, Redactor, Report, Role, WaitFor, carried,
+    Event, Happening, JobName, Observed, Plan, PutResult, Redactor, Report, Role, WaitFor, carried,
+    put_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
@@ -28,6 +29,7 @@ pub(crate) struct Teller {
     phases: BTreeMap<DeploymentId, Phase>,
     running: BTreeSet<DeploymentId>,
     waiting: Option<WaitFor>,
+    restored: Option<JobName>,
 }
 
 impl Teller {
@@ -39,6 +41,7 @@ impl Teller {
             phases: BTreeMap::new(),
             running: BTreeSet::new(),
             waiting: None,
+            restored: None,
         }
     }
 
@@ -66,6 +69,17 @@ impl Teller {
             self.tell(at, Happening::Waiting(sentence));
         }
         self.waiting = Some(what.clone());
+    }
+
+    /// Tells, once for each job, that the app is proven put back.
+    pub(crate) fn put_back(&mut self, seen: &Observed, plan: &Plan) {
+        if self.restored.as_ref() == Some(&plan.job()) {
+            return;
+        }
+        if let Some(changed_by_others) = put_back(plan, seen) {
+            self.restored = Some(plan.job());
+            self.tell(seen.now, Happening::Restored { changed_by_others });
+        }
     }
 
     /// Tells which deployments are new or changed their phase, as far as this run is concerned with them.

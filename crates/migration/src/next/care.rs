@@ -4,7 +4,10 @@
 
 use super::{Action, Next, Running, WaitFor, bounds, wait};
 use crate::ledger::{Proof, proof};
-use crate::{AppView, JobName, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef, after, carried, elapsed, is_live, live};
+use crate::{
+    AppView, JobName, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef, after, carried,
+    elapsed, is_live, live,
+};
 use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -38,7 +41,9 @@ impl Care {
     pub(crate) fn of_plan(plan: &Plan, seen: &Observed) -> Self {
         let deadline = bounds::deadline(seen, plan);
         let reserve = match seen.mode {
-            Mode::Main | Mode::Sweep => bounds::CLEAN_UP_RESERVE.min(plan.request.settings.deadline / 2),
+            Mode::Main | Mode::Sweep => {
+                bounds::CLEAN_UP_RESERVE.min(plan.request.settings.deadline / 2)
+            }
             Mode::Post => bounds::POST / 4,
         };
         Self {
@@ -65,7 +70,12 @@ impl Care {
         let mut found = Vec::new();
         for deployment in seen.deployments.iter().rev() {
             let names = carried(deployment);
-            found.extend(self.jobs.iter().filter(|job| names.contains(&job.name)).map(|job| (deployment, job)));
+            found.extend(
+                self.jobs
+                    .iter()
+                    .filter(|job| names.contains(&job.name))
+                    .map(|job| (deployment, job)),
+            );
         }
         found
     }
@@ -73,21 +83,36 @@ impl Care {
     /// The jobs' names as the platform knows them, those that are in the live spec.
     pub(crate) fn in_spec(&self, app: &App) -> Vec<ComponentName> {
         let ours = RunRecord::all(&app.spec);
-        let ours = ours.iter().map(RunRecord::job).filter(|name| self.jobs.iter().any(|job| job.name == *name));
-        let stale = self.also_stale.iter().filter(|name| app.spec.job(name.as_str()).is_some());
-        ours.map(|name| name.component()).chain(stale.cloned()).collect()
+        let ours = ours
+            .iter()
+            .map(RunRecord::job)
+            .filter(|name| self.jobs.iter().any(|job| job.name == *name));
+        let stale = self
+            .also_stale
+            .iter()
+            .filter(|name| app.spec.job(name.as_str()).is_some());
+        ours.map(|name| name.component())
+            .chain(stale.cloned())
+            .collect()
     }
 
     /// Whether any of our jobs was, or may have been, inserted.
     pub(crate) fn attempted(&self, seen: &Observed) -> bool {
-        let sent = seen.doings.insert.as_ref().is_some_and(|put| put.outcome != PutResult::NotApplied);
+        let sent = seen
+            .doings
+            .insert
+            .as_ref()
+            .is_some_and(|put| put.outcome != PutResult::NotApplied);
         sent || self.marked(seen)
     }
 
     /// Whether the world shows any of our jobs.
     fn marked(&self, seen: &Observed) -> bool {
         let in_spec = match &seen.app {
-            AppView::Present(app) => self.jobs.iter().any(|job| app.spec.job(&job.name.to_string()).is_some()),
+            AppView::Present(app) => self
+                .jobs
+                .iter()
+                .any(|job| app.spec.job(&job.name.to_string()).is_some()),
             AppView::Gone | AppView::Unreachable(_) | AppView::Denied => false,
         };
         in_spec || !self.carriers(seen).is_empty()
@@ -95,7 +120,11 @@ impl Care {
 
     /// Whether our PUT may have been applied and nothing shows it.
     pub(crate) fn doubtful(&self, seen: &Observed) -> bool {
-        let ambiguous = seen.doings.insert.as_ref().is_some_and(|put| put.outcome == PutResult::Ambiguous);
+        let ambiguous = seen
+            .doings
+            .insert
+            .as_ref()
+            .is_some_and(|put| put.outcome == PutResult::Ambiguous);
         ambiguous && !self.marked(seen)
     }
 
@@ -107,31 +136,48 @@ impl Care {
             AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
         };
         live.or_else(|| {
-            let specs = seen.deployments.iter().filter_map(|deployment| deployment.spec.as_ref());
+            let specs = seen
+                .deployments
+                .iter()
+                .filter_map(|deployment| deployment.spec.as_ref());
             specs.flat_map(RunRecord::all).find(ours)
         })
     }
 
     /// The deployment that our own insert made: by the id that the PUT returned, else the first that carries the job.
     pub(crate) fn own<'a>(&self, seen: &'a Observed) -> Option<&'a Deployment> {
-        let replied = seen.doings.insert.as_ref().and_then(|put| match &put.outcome {
-            PutResult::Applied(id) => id.as_ref(),
-            PutResult::NotApplied | PutResult::Ambiguous => None,
-        });
+        let replied = seen
+            .doings
+            .insert
+            .as_ref()
+            .and_then(|put| match &put.outcome {
+                PutResult::Applied(id) => id.as_ref(),
+                PutResult::NotApplied | PutResult::Ambiguous => None,
+            });
         match replied {
             Some(id) => seen.deployments.iter().find(|one| one.id == *id),
-            None => self.carriers(seen).first().map(|(deployment, _)| *deployment),
+            None => self
+                .carriers(seen)
+                .first()
+                .map(|(deployment, _)| *deployment),
         }
     }
 
     /// The platform's rollback of `failed`, newest first.
-    pub(crate) fn rollback<'a>(seen: &'a Observed, failed: &DeploymentId) -> Option<&'a Deployment> {
-        seen.deployments.iter().find(|one| one.rolls_back().as_ref() == Some(failed))
+    pub(crate) fn rollback<'a>(
+        seen: &'a Observed,
+        failed: &DeploymentId,
+    ) -> Option<&'a Deployment> {
+        seen.deployments
+            .iter()
+            .find(|one| one.rolls_back().as_ref() == Some(failed))
     }
 
     /// What to do until the jobs are proven out; nothing when they are.
     pub(crate) fn next(&self, seen: &Observed) -> Option<Next> {
-        let AppView::Present(app) = &seen.app else { return None };
+        let AppView::Present(app) = &seen.app else {
+            return None;
+        };
         self.flight(seen)
             .or_else(|| self.logs(seen, bounds::LOG_TRIES_BEFORE_REMOVAL))
             .or_else(|| self.rolling_back(seen))
@@ -143,13 +189,21 @@ impl Care {
 
     /// A carrier is in flight: followed, and cancelled only where it is our own and past its bounds.
     fn flight(&self, seen: &Observed) -> Option<Next> {
-        let flying = self.carriers(seen).into_iter().find(|(one, job)| self.live(one, job, seen));
+        let flying = self
+            .carriers(seen)
+            .into_iter()
+            .find(|(one, job)| self.live(one, job, seen));
         let Some((deployment, job)) = flying else {
             return self.unlisted(seen);
         };
         let ours = self.own(seen).map(|own| &own.id) == Some(&deployment.id);
-        let progress = deployment.progress.as_ref().map(|progress| progress.job_status(&job.name.to_string()));
-        let started = progress.as_ref().is_some_and(|status| begun(&status.deploy));
+        let progress = deployment
+            .progress
+            .as_ref()
+            .map(|progress| progress.job_status(&job.name.to_string()));
+        let started = progress
+            .as_ref()
+            .is_some_and(|status| begun(&status.deploy));
         let overdue = self.overdue(seen, deployment, job, Duration::ZERO);
         let stop = match self.running {
             Running::Cancel => true,
@@ -164,30 +218,56 @@ impl Care {
             return None;
         }
         let near = started || matches!(deployment.phase, Phase::Deploying | Phase::PendingDeploy);
-        let poll = if near { bounds::POLL_FAST } else { bounds::POLL_SLOW };
+        let poll = if near {
+            bounds::POLL_FAST
+        } else {
+            bounds::POLL_SLOW
+        };
         let what = WaitFor::Job(deployment.id.clone(), deployment.phase.clone());
         Some(wait(what, poll, self.deadline))
     }
 
     /// Whether a carrier must still be waited for: its job may run or start, and it is not past all bounds.
     fn live(&self, deployment: &Deployment, job: &Cared, seen: &Observed) -> bool {
-        is_live(deployment, &job.name, seen.now) && !self.overdue(seen, deployment, job, bounds::CANCEL_SETTLES)
+        is_live(deployment, &job.name, seen.now)
+            && !self.overdue(seen, deployment, job, bounds::CANCEL_SETTLES)
     }
 
     /// Whether a carrier is more than `grace` past the bound of the phase it is in.
-    fn overdue(&self, seen: &Observed, deployment: &Deployment, job: &Cared, grace: Duration) -> bool {
-        let progress = deployment.progress.as_ref().map(|progress| progress.job_status(&job.name.to_string()));
-        let started = progress.as_ref().is_some_and(|status| begun(&status.deploy));
-        let since = deployment.phase_updated_at.or(deployment.created_at).unwrap_or(seen.since);
+    fn overdue(
+        &self,
+        seen: &Observed,
+        deployment: &Deployment,
+        job: &Cared,
+        grace: Duration,
+    ) -> bool {
+        let progress = deployment
+            .progress
+            .as_ref()
+            .map(|progress| progress.job_status(&job.name.to_string()));
+        let started = progress
+            .as_ref()
+            .is_some_and(|status| begun(&status.deploy));
+        let since = deployment
+            .phase_updated_at
+            .or(deployment.created_at)
+            .unwrap_or(seen.since);
         let (since, bound) = match &deployment.phase {
             _ if started => {
                 let began = progress.and_then(|status| status.started_at);
-                (began.unwrap_or(since), self.job_timeout.saturating_add(bounds::JOB_SLACK))
+                (
+                    began.unwrap_or(since),
+                    self.job_timeout.saturating_add(bounds::JOB_SLACK),
+                )
             }
             Phase::PendingBuild => (since, bounds::PENDING_BUILD),
             Phase::Building => (since, bounds::BUILD),
             Phase::PendingDeploy | Phase::Deploying | Phase::Active => (since, bounds::DEPLOY),
-            Phase::Unknown | Phase::Superseded | Phase::Error | Phase::Canceled | Phase::Other(_) => (since, bounds::BUILD),
+            Phase::Unknown
+            | Phase::Superseded
+            | Phase::Error
+            | Phase::Canceled
+            | Phase::Other(_) => (since, bounds::BUILD),
         };
         elapsed(since, seen.now) > bound.saturating_add(grace)
     }
@@ -211,9 +291,16 @@ impl Care {
             }
             match proof(deployment, &job.name, &job.steps, job.mode, seen) {
                 Proof::Pending => {}
-                Proof::Nothing(_) | Proof::Done | Proof::Failed { .. } | Proof::Refused { .. } | Proof::Unproven { .. } => continue,
+                Proof::Nothing(_)
+                | Proof::Done
+                | Proof::Failed { .. }
+                | Proof::Refused { .. }
+                | Proof::Unproven { .. } => continue,
             }
-            let fetch = Action::FetchLog { job: job.name.clone(), deployment: deployment.id.clone() };
+            let fetch = Action::FetchLog {
+                job: job.name.clone(),
+                deployment: deployment.id.clone(),
+            };
             let Some(log) = seen.logs.get(&(job.name.clone(), deployment.id.clone())) else {
                 return Some(Next::Do(fetch));
             };
@@ -235,13 +322,20 @@ impl Care {
         if seen.mode == Mode::Post {
             return None;
         }
-        let (failed, _) = self.carriers(seen).into_iter().rev().find(|(one, _)| one.phase == Phase::Error)?;
+        let (failed, _) = self
+            .carriers(seen)
+            .into_iter()
+            .rev()
+            .find(|(one, _)| one.phase == Phase::Error)?;
         let newest = seen.deployments.first()?;
         // Only the newest deployment can still be rolled back; a build that failed never is.
         if newest.id != failed.id || built_in_vain(failed) {
             return None;
         }
-        let since = failed.phase_updated_at.or(failed.updated_at).unwrap_or(seen.since);
+        let since = failed
+            .phase_updated_at
+            .or(failed.updated_at)
+            .unwrap_or(seen.since);
         let until = after(since, bounds::ROLLBACK_APPEARS).min(self.deadline);
         (seen.now < until).then(|| wait(WaitFor::Rollback, bounds::POLL_FAST, until))
     }
@@ -251,14 +345,22 @@ impl Care {
         if seen.mode == Mode::Post {
             return None;
         }
-        let removed = seen.doings.removals.last().and_then(|put| match &put.outcome {
-            PutResult::Applied(id) => id.as_ref(),
-            PutResult::NotApplied | PutResult::Ambiguous => None,
-        });
-        let other = seen.deployments.iter().find(|one| one.phase.is_in_flight() && removed != Some(&one.id))?;
+        let removed = seen
+            .doings
+            .removals
+            .last()
+            .and_then(|put| match &put.outcome {
+                PutResult::Applied(id) => id.as_ref(),
+                PutResult::NotApplied | PutResult::Ambiguous => None,
+            });
+        let other = seen
+            .deployments
+            .iter()
+            .find(|one| one.phase.is_in_flight() && removed != Some(&one.id))?;
         let since = other.created_at.unwrap_or(seen.since);
         let until = after(since, bounds::OTHER_SETTLES).min(self.clean_up_from);
-        if seen.now >= until || (!carried(other).is_empty() && self.running == Running::LeaveAlone) {
+        if seen.now >= until || (!carried(other).is_empty() && self.running == Running::LeaveAlone)
+        {
             return None;
         }
         let what = match other.rolls_back() {
@@ -297,24 +399,43 @@ impl Care {
 
     /// The jobs of ours that the newest good deployment carries.
     pub(crate) fn live_carrying(&self, app: &App, seen: &Observed) -> Vec<ComponentName> {
-        let Some(live) = live(app, seen) else { return Vec::new() };
+        let Some(live) = live(app, seen) else {
+            return Vec::new();
+        };
         let names = carried(live);
-        self.jobs.iter().map(|job| &job.name).filter(|name| names.contains(name)).map(JobName::component).collect()
+        self.jobs
+            .iter()
+            .map(|job| &job.name)
+            .filter(|name| names.contains(name))
+            .map(JobName::component)
+            .collect()
     }
 
     /// Takes `names` out, as often as is sensible.
     fn remove(&self, names: Vec<ComponentName>, seen: &Observed) -> Option<Next> {
         let removals = &seen.doings.removals;
-        let applied = removals.iter().filter(|put| put.outcome != PutResult::NotApplied).count();
+        let applied = removals
+            .iter()
+            .filter(|put| put.outcome != PutResult::NotApplied)
+            .count();
         let first = removals.first().map_or(seen.now, |put| put.at);
         let until = after(first, bounds::REMOVAL_TRIES);
-        let refused = removals.last().is_some_and(|put| put.outcome == PutResult::NotApplied);
+        let refused = removals
+            .last()
+            .is_some_and(|put| put.outcome == PutResult::NotApplied);
         if applied >= bounds::REMOVALS || (refused && seen.now >= until) {
             return None;
         }
-        let due = removals.last().map(|put| after(put.at, bounds::POLL_SLOW)).filter(|due| seen.now < *due);
+        let due = removals
+            .last()
+            .map(|put| after(put.at, bounds::POLL_SLOW))
+            .filter(|due| seen.now < *due);
         Some(match due {
-            Some(due) => wait(WaitFor::RemovalAgain, elapsed(seen.now, due), until.max(due)),
+            Some(due) => wait(
+                WaitFor::RemovalAgain,
+                elapsed(seen.now, due),
+                until.max(due),
+            ),
             None => Next::Do(Action::Remove(names)),
         })
     }
@@ -322,8 +443,13 @@ impl Care {
 
 /// Whether a failed deployment never got past its build: the platform makes no rollback then (observed).
 fn built_in_vain(deployment: &Deployment) -> bool {
-    let Some(progress) = &deployment.progress else { return false };
-    progress.steps.iter().any(|step| step.name == "build" && step.status == StepStatus::Error)
+    let Some(progress) = &deployment.progress else {
+        return false;
+    };
+    progress
+        .steps
+        .iter()
+        .any(|step| step.name == "build" && step.status == StepStatus::Error)
 }
 
 /// Whether a job's deploy side shows that its process was started.

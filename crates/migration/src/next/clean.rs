@@ -3,8 +3,9 @@
 use super::care::Cared;
 use super::{Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, outcome, wait};
 use crate::{
-    AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis, JobName, Key,
-    LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode, RunRecord, Stop, Verdict, VerdictFacts, after, carried, is_live,
+    AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis,
+    JobName, Key, LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode, RunRecord, Stop,
+    Verdict, VerdictFacts, after, carried, is_live,
 };
 use app_spec::App;
 use std::collections::BTreeSet;
@@ -38,18 +39,30 @@ pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
         return end(goal, seen, None);
     }
     let care = care(goal, app, seen);
-    care.next(seen).or_else(|| record(seen, &care)).unwrap_or_else(|| end(goal, seen, None))
+    care.next(seen)
+        .or_else(|| record(seen, &care))
+        .unwrap_or_else(|| end(goal, seen, None))
 }
 
 /// The jobs to take out: ours in the live spec, in the newest good deployment, and those whose claims are open.
 fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
     let wanted = |key: &Key| goal.keys.as_ref().is_none_or(|keys| keys.contains(key));
     let live = crate::live(app, seen);
-    let mut names: BTreeSet<JobName> = RunRecord::all(&app.spec).iter().map(RunRecord::job).collect();
+    let mut names: BTreeSet<JobName> = RunRecord::all(&app.spec)
+        .iter()
+        .map(RunRecord::job)
+        .collect();
     names.extend(live.map(carried).unwrap_or_default());
     names.extend(running(seen));
-    let open = seen.ledger.entries().iter().filter(|entry| entry.outcome.is_none());
-    names.extend(open.map(|entry| JobName { key: entry.claim.key.clone(), epoch: entry.claim.epoch }));
+    let open = seen
+        .ledger
+        .entries()
+        .iter()
+        .filter(|entry| entry.outcome.is_none());
+    names.extend(open.map(|entry| JobName {
+        key: entry.claim.key.clone(),
+        epoch: entry.claim.epoch,
+    }));
     names.retain(|name| wanted(&name.key));
     let jobs = names.into_iter().map(|name| cared(name, seen)).collect();
     let deadline = match seen.mode {
@@ -76,7 +89,9 @@ fn cared(name: JobName, seen: &Observed) -> Cared {
     let history = History::of(&name.key, seen);
     let epoch = history.epoch(name.epoch);
     Cared {
-        steps: epoch.map(|epoch| epoch.steps().to_vec()).unwrap_or_default(),
+        steps: epoch
+            .map(|epoch| epoch.steps().to_vec())
+            .unwrap_or_default(),
         mode: epoch.map_or(RunMode::Steps, |epoch| epoch.mode()),
         name,
     }
@@ -84,24 +99,36 @@ fn cared(name: JobName, seen: &Observed) -> Cared {
 
 /// Jobs in scope that a deployment in flight carries.
 fn live_runs(goal: &CleanUp, seen: &Observed) -> Vec<JobName> {
-    let wanted = |name: &JobName| goal.keys.as_ref().is_none_or(|keys| keys.contains(&name.key));
+    let wanted = |name: &JobName| {
+        goal.keys
+            .as_ref()
+            .is_none_or(|keys| keys.contains(&name.key))
+    };
     running(seen).filter(wanted).collect()
 }
 
 /// Jobs of ours that may still run, or still start, in some deployment.
 fn running(seen: &Observed) -> impl Iterator<Item = JobName> {
-    let of = move |one| carried(one).into_iter().filter(move |job| is_live(one, job, seen.now));
+    let of = move |one| {
+        carried(one)
+            .into_iter()
+            .filter(move |job| is_live(one, job, seen.now))
+    };
     seen.deployments.iter().flat_map(of)
 }
 
 /// Closes the claims of epochs whose end is now known, so that nobody has to wait for them.
 fn record(seen: &Observed, care: &Care) -> Option<Next> {
-    let LedgerView::Entries(entries) = &seen.ledger else { return None };
+    let LedgerView::Entries(entries) = &seen.ledger else {
+        return None;
+    };
     if seen.doings.record_failures >= bounds::RECORD_TRIES {
         return None;
     }
     let open = |name: &JobName| {
-        let named = |entry: &&crate::LedgerEntry| entry.claim.key == name.key && entry.claim.epoch == name.epoch;
+        let named = |entry: &&crate::LedgerEntry| {
+            entry.claim.key == name.key && entry.claim.epoch == name.epoch
+        };
         entries
             .iter()
             .filter(named)
@@ -113,19 +140,32 @@ fn record(seen: &Observed, care: &Care) -> Option<Next> {
         let epoch = history.epoch(job.name.epoch)?;
         let outcome = match &epoch.state_by_evidence {
             // Somebody else's claim on an epoch that another one inserted gave way to it.
-            EpochState::Ended(_) if epoch.record.as_ref().is_some_and(|record| record.nonce != entry.claim.nonce) => {
+            EpochState::Ended(_)
+                if epoch
+                    .record
+                    .as_ref()
+                    .is_some_and(|record| record.nonce != entry.claim.nonce) =>
+            {
                 LedgerOutcome::Withdrawn
             }
             EpochState::Ended(outcome) => outcome.clone(),
-            EpochState::Open if epoch.inserted() || seen.now < after(entry.at, bounds::SETTLE) => return None,
+            EpochState::Open if epoch.inserted() || seen.now < after(entry.at, bounds::SETTLE) => {
+                return None;
+            }
             EpochState::Open => LedgerOutcome::NeverStarted,
         };
-        Some(Next::Do(Action::Record { entry: entry.id, outcome }))
+        Some(Next::Do(Action::Record {
+            entry: entry.id,
+            outcome,
+        }))
     })
 }
 
 fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
-    let mut facts = VerdictFacts { recorded: !seen.doings.recorded.is_empty(), ..VerdictFacts::default() };
+    let mut facts = VerdictFacts {
+        recorded: !seen.doings.recorded.is_empty(),
+        ..VerdictFacts::default()
+    };
     let AppView::Present(app) = &seen.app else {
         return done(Verdict {
             job: JobAxis::NotAttempted,
@@ -142,7 +182,10 @@ fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
     let removed = !seen.doings.removals.is_empty();
     let clean_up = match outcome::clean_up(seen, &care) {
         CleanUpAxis::Verified | CleanUpAxis::NotNeeded if !removed => CleanUpAxis::NotNeeded,
-        axis @ (CleanUpAxis::Verified | CleanUpAxis::NotNeeded | CleanUpAxis::Sent | CleanUpAxis::Blocked) => axis,
+        axis @ (CleanUpAxis::Verified
+        | CleanUpAxis::NotNeeded
+        | CleanUpAxis::Sent
+        | CleanUpAxis::Blocked) => axis,
     };
     facts.disarmed = outcome::disarmed(seen, &care);
     let reason = told.unwrap_or(match clean_up {
@@ -152,7 +195,11 @@ fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
         CleanUpAxis::Sent if seen.mode != Mode::Post => Reason::CleanUpNotProven,
         CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified => Reason::Cleaned,
     });
-    let job = if running.is_empty() { JobAxis::NotAttempted } else { JobAxis::Running };
+    let job = if running.is_empty() {
+        JobAxis::NotAttempted
+    } else {
+        JobAxis::Running
+    };
     done(Verdict {
         job,
         deployment: DeploymentAxis::None,

@@ -2,8 +2,8 @@
 
 use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
 use crate::{
-    EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed, Plan, after, elapsed,
-    extra_rules,
+    EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
+    Plan, after, elapsed, extra_rules,
 };
 use std::time::Duration;
 
@@ -24,15 +24,24 @@ fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
     if plan.health_url.is_none() || seen.mode != Mode::Main {
         return None;
     }
-    let Some(first) = seen.health.first() else { return Some(Next::Do(Action::Probe)) };
+    let Some(first) = seen.health.first() else {
+        return Some(Next::Do(Action::Probe));
+    };
     if is_healthy(&seen.health) || elapsed(first.at, seen.now) >= bounds::HEALTH {
         return None;
     }
-    let due = after(seen.health.last().map_or(first.at, |sample| sample.at), PROBE_EVERY);
+    let due = after(
+        seen.health.last().map_or(first.at, |sample| sample.at),
+        PROBE_EVERY,
+    );
     Some(if seen.now >= due {
         Next::Do(Action::Probe)
     } else {
-        wait(WaitFor::Health, elapsed(seen.now, due), after(first.at, bounds::HEALTH))
+        wait(
+            WaitFor::Health,
+            elapsed(seen.now, due),
+            after(first.at, bounds::HEALTH),
+        )
     })
 }
 
@@ -40,7 +49,11 @@ fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
 #[must_use]
 pub fn is_healthy(samples: &[HealthSample]) -> bool {
     samples.len() >= bounds::HEALTHY_IN_A_ROW
-        && samples.iter().rev().take(bounds::HEALTHY_IN_A_ROW).all(|sample| sample.ok())
+        && samples
+            .iter()
+            .rev()
+            .take(bounds::HEALTHY_IN_A_ROW)
+            .all(|sample| sample.ok())
 }
 
 /// Read and, where asked, put back; never while a job of ours is in the spec, for a write may start a deployment.
@@ -51,23 +64,31 @@ fn firewall(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let settings = &plan.request.settings;
     match (&seen.firewall, settings.firewall) {
         (_, FirewallPolicy::Off) | (FirewallView::Failed, _) => None,
-        (FirewallView::Unread, FirewallPolicy::Check | FirewallPolicy::Restore) => Some(Next::Do(Action::ReadFirewall)),
+        (FirewallView::Unread, FirewallPolicy::Check | FirewallPolicy::Restore) => {
+            Some(Next::Do(Action::ReadFirewall))
+        }
         (FirewallView::Rules(_), FirewallPolicy::Check) => None,
         (FirewallView::Rules(rules), FirewallPolicy::Restore) => {
-            let as_asked = extra_rules(rules, &plan.app, &settings.keep_rules).is_empty() && rules.admits_app(&plan.app);
-            (!as_asked && seen.doings.firewall_writes < FIREWALL_WRITES).then_some(Next::Do(Action::RestoreFirewall))
+            let as_asked = extra_rules(rules, &plan.app, &settings.keep_rules).is_empty()
+                && rules.admits_app(&plan.app);
+            (!as_asked && seen.doings.firewall_writes < FIREWALL_WRITES)
+                .then_some(Next::Do(Action::RestoreFirewall))
         }
     }
 }
 
 /// The ledger takes how the epoch ended: on our claim, or on the one that a killed process left open.
 fn record(plan: &Plan, seen: &Observed) -> Option<Next> {
-    let LedgerView::Entries(entries) = &seen.ledger else { return None };
+    let LedgerView::Entries(entries) = &seen.ledger else {
+        return None;
+    };
     if seen.doings.record_failures >= bounds::RECORD_TRIES {
         return None;
     }
     let history = History::of(&plan.key, seen);
-    let EpochState::Ended(ended) = &history.epoch(plan.epoch)?.state_by_evidence else { return None };
+    let EpochState::Ended(ended) = &history.epoch(plan.epoch)?.state_by_evidence else {
+        return None;
+    };
     let open = entries.iter().find(|entry| {
         entry.claim.key == plan.key
             && entry.claim.epoch == plan.epoch
@@ -75,5 +96,8 @@ fn record(plan: &Plan, seen: &Observed) -> Option<Next> {
             && entry.outcome.is_none()
             && !seen.doings.recorded.contains(&entry.id)
     })?;
-    Some(Next::Do(Action::Record { entry: open.id, outcome: ended.clone() }))
+    Some(Next::Do(Action::Record {
+        entry: open.id,
+        outcome: ended.clone(),
+    }))
 }

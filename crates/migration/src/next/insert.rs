@@ -4,8 +4,9 @@
 
 use super::{Action, Care, Next, WaitFor, bounds, done, may_insert, outcome, wait};
 use crate::{
-    AppView, Contains, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan, PutRefused, PutResult, Reason,
-    RunRecord, WaitForDeploy, after, elapsed, live_commit, planned_commit, without_ours,
+    AppView, Contains, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
+    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, elapsed, live_commit,
+    planned_commit, without_ours,
 };
 use app_spec::{App, Phase};
 
@@ -25,7 +26,10 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
             PutRefused::Access => return end(plan, seen, care, Reason::MissingScope),
             PutRefused::Spec(_) => return end(plan, seen, care, Reason::SpecRefused),
             PutRefused::Busy => {
-                let until = after(seen.doings.insert.as_ref().map_or(seen.now, |put| put.at), bounds::POLL_SLOW);
+                let until = after(
+                    seen.doings.insert.as_ref().map_or(seen.now, |put| put.at),
+                    bounds::POLL_SLOW,
+                );
                 if seen.now < until {
                     return wait(WaitFor::Platform, bounds::POLL_SLOW, until);
                 }
@@ -43,14 +47,20 @@ fn state(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Option<Next> {
     if app.pinned.is_some() {
         return Some(end(plan, seen, care, Reason::Pinned));
     }
-    if RunRecord::all(&app.spec).iter().any(|record| record.key != plan.key) {
+    if RunRecord::all(&app.spec)
+        .iter()
+        .any(|record| record.key != plan.key)
+    {
         return Some(end(plan, seen, care, Reason::Owned));
     }
     // Another epoch of this migration went in meanwhile: planned again, it is followed.
     if !RunRecord::all(&app.spec).is_empty() {
         return Some(Next::Replan);
     }
-    let flying = seen.deployments.iter().find(|one| one.phase.is_in_flight())?;
+    let flying = seen
+        .deployments
+        .iter()
+        .find(|one| one.phase.is_in_flight())?;
     let until = after(seen.since, bounds::OTHER_SETTLES).min(care.clean_up_from);
     if seen.now >= until {
         return Some(end(plan, seen, care, Reason::DeploymentInFlight));
@@ -67,7 +77,10 @@ fn merge_deployment(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Opt
         return None;
     }
     let reference = app.spec.component(request.settings.reference.as_str())?;
-    if !reference.source().is_some_and(|source| source.deploys_on_push()) {
+    if !reference
+        .source()
+        .is_some_and(|source| source.deploys_on_push())
+    {
         return None;
     }
     let live = live_commit(app, seen, &request.settings.reference);
@@ -81,8 +94,15 @@ fn merge_deployment(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Opt
     if contained == Some(Contains::Yes) {
         return None;
     }
-    let of_merge = |one: &&app_spec::Deployment| one.commit_of(request.settings.reference.as_str()) == Some(commit.as_str());
-    if seen.deployments.iter().filter(of_merge).any(|one| one.phase == Phase::Error) {
+    let of_merge = |one: &&app_spec::Deployment| {
+        one.commit_of(request.settings.reference.as_str()) == Some(commit.as_str())
+    };
+    if seen
+        .deployments
+        .iter()
+        .filter(of_merge)
+        .any(|one| one.phase == Phase::Error)
+    {
         return Some(end(plan, seen, care, Reason::DeployFailed));
     }
     let until = after(seen.since, bounds::MERGE_APPEARS).min(care.clean_up_from);
@@ -103,7 +123,10 @@ fn fits(plan: &Plan, app: &App, seen: &Observed) -> Option<Next> {
 /// Append a claim, read the ledger again, insert only when the claim is the oldest open one.
 fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     let entries = match &seen.ledger {
-        LedgerView::Entries(entries) => entries.iter().filter(|entry| entry.claim.key == plan.key).collect::<Vec<_>>(),
+        LedgerView::Entries(entries) => entries
+            .iter()
+            .filter(|entry| entry.claim.key == plan.key)
+            .collect::<Vec<_>>(),
         LedgerView::Unreachable => return ledger_silent(plan, seen, care),
     };
     let Some(made) = &seen.doings.claim else {
@@ -118,7 +141,10 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
             return wait(WaitFor::OlderClaim, bounds::POLL_SLOW, until);
         }
         // Nothing in the app shows it after the time in which its PUT could still land: it never inserted.
-        return Next::Do(Action::Record { entry: older.id, outcome: LedgerOutcome::NeverStarted });
+        return Next::Do(Action::Record {
+            entry: older.id,
+            outcome: LedgerOutcome::NeverStarted,
+        });
     }
     if !entries.iter().any(|entry| entry.id == made.id) {
         let until = after(made.at, bounds::CLAIM_VISIBLE);
@@ -128,7 +154,10 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         return ledger_silent(plan, seen, care);
     }
     if elapsed(made.at, seen.now) > bounds::CLAIM_FRESH {
-        return Next::Do(Action::Record { entry: made.id, outcome: LedgerOutcome::Withdrawn });
+        return Next::Do(Action::Record {
+            entry: made.id,
+            outcome: LedgerOutcome::Withdrawn,
+        });
     }
     Next::Do(Action::Insert)
 }
@@ -162,9 +191,20 @@ fn end(plan: &Plan, seen: &Observed, care: &Care, reason: Reason) -> Next {
         && !seen.doings.recorded.contains(&made.id)
         && seen.doings.record_failures < bounds::RECORD_TRIES
     {
-        let never = seen.doings.insert.as_ref().is_some_and(|put| put.outcome == PutResult::Ambiguous);
-        let outcome = if never { LedgerOutcome::NeverStarted } else { LedgerOutcome::Withdrawn };
-        return Next::Do(Action::Record { entry: made.id, outcome });
+        let never = seen
+            .doings
+            .insert
+            .as_ref()
+            .is_some_and(|put| put.outcome == PutResult::Ambiguous);
+        let outcome = if never {
+            LedgerOutcome::NeverStarted
+        } else {
+            LedgerOutcome::Withdrawn
+        };
+        return Next::Do(Action::Record {
+            entry: made.id,
+            outcome,
+        });
     }
     done(outcome::of_plan(plan, seen, care, Some(reason)))
 }

@@ -11,7 +11,9 @@ mod finish;
 mod insert;
 mod outcome;
 
-use crate::{AppView, EntryId, JobName, Key, LedgerOutcome, Mode, Observed, Plan, Reason, Stop, Verdict};
+use crate::{
+    AppView, EntryId, JobName, Key, LedgerOutcome, Mode, Observed, Plan, Reason, Stop, Verdict,
+};
 use app_spec::{ComponentName, DeploymentId, Phase};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -21,6 +23,7 @@ use std::time::Duration;
 pub use bounds::{LOG_TRIES, after, elapsed};
 pub(crate) use care::Care;
 pub use finish::is_healthy;
+pub use outcome::put_back;
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -150,16 +153,27 @@ impl fmt::Display for WaitFor {
             Self::Ledger => f.write_str("the ledger gives no answer; asking again"),
             Self::MergeDeployment => f.write_str("waiting for the merged commit to be live"),
             Self::OtherDeployment(id, phase) => {
-                write!(f, "waiting for deployment {id} ({phase}), which somebody else started")
+                write!(
+                    f,
+                    "waiting for deployment {id} ({phase}), which somebody else started"
+                )
             }
-            Self::OlderClaim => f.write_str("waiting for an older claim on this migration to settle"),
+            Self::OlderClaim => {
+                f.write_str("waiting for an older claim on this migration to settle")
+            }
             Self::ClaimVisible => f.write_str("waiting for the ledger to show the claim"),
-            Self::DoubtfulPut => f.write_str("the reply to the update was lost; watching whether it was applied"),
+            Self::DoubtfulPut => {
+                f.write_str("the reply to the update was lost; watching whether it was applied")
+            }
             Self::Job(id, phase) => write!(f, "deployment {id} is {phase}"),
-            Self::Rollback => f.write_str("the deployment failed; waiting for the platform's rollback"),
+            Self::Rollback => {
+                f.write_str("the deployment failed; waiting for the platform's rollback")
+            }
             Self::Log => f.write_str("waiting for the job's log"),
             Self::RemovalAgain => f.write_str("the removal was not accepted; trying again"),
-            Self::CleanUp => f.write_str("the job is out of the spec; waiting for the deployment without it"),
+            Self::CleanUp => {
+                f.write_str("the job is out of the spec; waiting for the deployment without it")
+            }
             Self::Health => f.write_str("asking the app's health address"),
         }
     }
@@ -181,23 +195,37 @@ fn migrate(plan: &Plan, seen: &Observed) -> Next {
         return blocked;
     }
     if seen.stop == Some(Stop::Signal) {
-        return done(outcome::of_plan(plan, seen, &care, Some(Reason::Interrupted)));
+        return done(outcome::of_plan(
+            plan,
+            seen,
+            &care,
+            Some(Reason::Interrupted),
+        ));
     }
     if !attempted || care.doubtful(seen) {
         return insert::next(plan, seen, &care);
     }
     // An epoch that somebody else inserted meanwhile is followed with its own nonce, or its marks would not count.
-    if care.record(seen).is_some_and(|record| record.nonce != plan.nonce) {
+    if care
+        .record(seen)
+        .is_some_and(|record| record.nonce != plan.nonce)
+    {
         return Next::Replan;
     }
-    care.next(seen).unwrap_or_else(|| finish::next(plan, seen, &care))
+    care.next(seen)
+        .unwrap_or_else(|| finish::next(plan, seen, &care))
 }
 
 /// What follows where the app can't be read.
 fn blocked(seen: &Observed, attempted: bool, plan: &Plan) -> Option<Next> {
     let end = |before: Reason, after: Reason| {
         let care = Care::of_plan(plan, seen);
-        Some(done(outcome::of_plan(plan, seen, &care, Some(if attempted { after } else { before }))))
+        Some(done(outcome::of_plan(
+            plan,
+            seen,
+            &care,
+            Some(if attempted { after } else { before }),
+        )))
     };
     match &seen.app {
         AppView::Present(_) => None,

@@ -4,9 +4,9 @@ use super::care::Care;
 use super::finish;
 use crate::ledger::{Proof, proof};
 use crate::{
-    AppView, CleanUpAxis, DeploymentAxis, DisarmedCopy, EpochState, FirewallAxis, FirewallPolicy, FirewallView,
-    HealthAxis, History, JobAxis, LedgerOutcome, Mode, Observed, Plan, PutResult, Reason, Verdict, VerdictFacts,
-    extra_rules, live, live_commit, without_ours,
+    AppView, CleanUpAxis, DeploymentAxis, DisarmedCopy, EpochState, FirewallAxis, FirewallPolicy,
+    FirewallView, HealthAxis, History, JobAxis, LedgerOutcome, Mode, Observed, Plan, PutResult,
+    Reason, Verdict, VerdictFacts, extra_rules, live, live_commit, without_ours,
 };
 use app_spec::{App, Deployment, Phase, StepStatus};
 
@@ -36,10 +36,21 @@ pub(super) fn of_plan(plan: &Plan, seen: &Observed, care: &Care, told: Option<Re
     verdict
 }
 
+/// Returns, once the app is proven put back after an insert, the paths of its spec that others changed meanwhile.
+#[must_use]
+pub fn put_back(plan: &Plan, seen: &Observed) -> Option<Vec<String>> {
+    let care = Care::of_plan(plan, seen);
+    let app = crate::app_of(seen)?;
+    (clean_up(seen, &care) == CleanUpAxis::Verified)
+        .then(|| changed_by_others(plan, app, seen, &care))
+}
+
 /// Whether no job under our care is in the spec or in the newest good deployment.
 pub(super) fn out(seen: &Observed, care: &Care) -> bool {
     match &seen.app {
-        AppView::Present(app) => care.in_spec(app).is_empty() && care.live_carrying(app, seen).is_empty(),
+        AppView::Present(app) => {
+            care.in_spec(app).is_empty() && care.live_carrying(app, seen).is_empty()
+        }
         AppView::Gone | AppView::Unreachable(_) | AppView::Denied => false,
     }
 }
@@ -55,7 +66,11 @@ fn job(plan: &Plan, seen: &Observed, care: &Care) -> JobAxis {
     let Some(epoch) = history.epoch(plan.epoch) else {
         return JobAxis::Unproven { during: None };
     };
-    let proofs = || care.carriers(seen).into_iter().map(|(one, job)| proof(one, &job.name, &job.steps, job.mode, seen));
+    let proofs = || {
+        care.carriers(seen)
+            .into_iter()
+            .map(|(one, job)| proof(one, &job.name, &job.steps, job.mode, seen))
+    };
     match &epoch.state_by_evidence {
         EpochState::Ended(LedgerOutcome::Done) => JobAxis::Done,
         EpochState::Ended(LedgerOutcome::Failed { step, code, check }) => {
@@ -69,14 +84,24 @@ fn job(plan: &Plan, seen: &Observed, care: &Care) -> JobAxis {
             });
             match refused {
                 Some(variable) => JobAxis::Refused { variable },
-                None => JobAxis::Failed { step: step.clone(), code: *code, check: *check },
+                None => JobAxis::Failed {
+                    step: step.clone(),
+                    code: *code,
+                    check: *check,
+                },
             }
         }
-        EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => JobAxis::NeverStarted,
+        EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => {
+            JobAxis::NeverStarted
+        }
         EpochState::Ended(LedgerOutcome::Unproven { .. }) => JobAxis::Unproven {
             during: proofs().find_map(|proof| match proof {
                 Proof::Unproven { during, .. } => during,
-                Proof::Pending | Proof::Nothing(_) | Proof::Done | Proof::Failed { .. } | Proof::Refused { .. } => None,
+                Proof::Pending
+                | Proof::Nothing(_)
+                | Proof::Done
+                | Proof::Failed { .. }
+                | Proof::Refused { .. } => None,
             }),
         },
         EpochState::Open if epoch.in_flight => JobAxis::Running,
@@ -84,9 +109,18 @@ fn job(plan: &Plan, seen: &Observed, care: &Care) -> JobAxis {
     }
 }
 
-fn deployment(own: Option<&Deployment>, rollback: Option<&Deployment>, job: &JobAxis, care: &Care) -> DeploymentAxis {
+fn deployment(
+    own: Option<&Deployment>,
+    rollback: Option<&Deployment>,
+    job: &JobAxis,
+    care: &Care,
+) -> DeploymentAxis {
     let Some(own) = own else {
-        return if *job == JobAxis::NotAttempted { DeploymentAxis::None } else { DeploymentAxis::Unknown };
+        return if *job == JobAxis::NotAttempted {
+            DeploymentAxis::None
+        } else {
+            DeploymentAxis::Unknown
+        };
     };
     match (&own.phase, rollback) {
         (Phase::Active, _) => DeploymentAxis::Active,
@@ -95,34 +129,59 @@ fn deployment(own: Option<&Deployment>, rollback: Option<&Deployment>, job: &Job
         (Phase::Superseded | Phase::Canceled, _) => DeploymentAxis::Cancelled,
         (Phase::Error, Some(_)) => DeploymentAxis::RolledBack,
         (Phase::Error, None) => DeploymentAxis::Failed,
-        (Phase::PendingBuild | Phase::Building | Phase::PendingDeploy | Phase::Deploying, _) => DeploymentAxis::InFlight,
+        (Phase::PendingBuild | Phase::Building | Phase::PendingDeploy | Phase::Deploying, _) => {
+            DeploymentAxis::InFlight
+        }
         (Phase::Unknown | Phase::Other(_), _) => DeploymentAxis::Unknown,
     }
 }
 
 /// Whether the job's own deploy step came to an end in `deployment`.
 fn reached(deployment: &Deployment, care: &Care) -> bool {
-    let Some(progress) = &deployment.progress else { return true };
-    care.jobs.iter().any(|job| progress.job_status(&job.name.to_string()).deploy == StepStatus::Success)
+    let Some(progress) = &deployment.progress else {
+        return true;
+    };
+    care.jobs
+        .iter()
+        .any(|job| progress.job_status(&job.name.to_string()).deploy == StepStatus::Success)
 }
 
 pub(super) fn clean_up(seen: &Observed, care: &Care) -> CleanUpAxis {
     let AppView::Present(app) = &seen.app else {
-        return if care.attempted(seen) { CleanUpAxis::Blocked } else { CleanUpAxis::NotNeeded };
+        return if care.attempted(seen) {
+            CleanUpAxis::Blocked
+        } else {
+            CleanUpAxis::NotNeeded
+        };
     };
     if !care.in_spec(app).is_empty() {
-        let own = care.jobs.iter().any(|job| app.spec.job(&job.name.to_string()).is_some());
+        let own = care
+            .jobs
+            .iter()
+            .any(|job| app.spec.job(&job.name.to_string()).is_some());
         // A declared stale job that we never got to remove is not ours to answer for.
-        return if own || care.attempted(seen) { CleanUpAxis::Blocked } else { CleanUpAxis::NotNeeded };
+        return if own || care.attempted(seen) {
+            CleanUpAxis::Blocked
+        } else {
+            CleanUpAxis::NotNeeded
+        };
     }
     let flying = seen.deployments.iter().any(|one| one.phase.is_in_flight());
     if !care.live_carrying(app, seen).is_empty() {
-        return if flying { CleanUpAxis::Sent } else { CleanUpAxis::Blocked };
+        return if flying {
+            CleanUpAxis::Sent
+        } else {
+            CleanUpAxis::Blocked
+        };
     }
     if !care.attempted(seen) || care.doubtful(seen) {
         return CleanUpAxis::NotNeeded;
     }
-    if flying { CleanUpAxis::Sent } else { CleanUpAxis::Verified }
+    if flying {
+        CleanUpAxis::Sent
+    } else {
+        CleanUpAxis::Verified
+    }
 }
 
 fn firewall(plan: &Plan, seen: &Observed) -> FirewallAxis {
@@ -152,17 +211,26 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
         AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
     };
     let extra = match &seen.firewall {
-        FirewallView::Rules(rules) => extra_rules(rules, &plan.app, &plan.request.settings.keep_rules),
+        FirewallView::Rules(rules) => {
+            extra_rules(rules, &plan.app, &plan.request.settings.keep_rules)
+        }
         FirewallView::Unread | FirewallView::Failed => Vec::new(),
     };
     VerdictFacts {
         job: Some(plan.job()),
         deployment: own.map(|own| own.id.clone()),
-        rollback: own.and_then(|own| Care::rollback(seen, &own.id)).map(|one| one.id.clone()),
-        clean_up: seen.doings.removals.iter().rev().find_map(|put| match &put.outcome {
-            PutResult::Applied(id) => id.clone(),
-            PutResult::NotApplied | PutResult::Ambiguous => None,
-        }),
+        rollback: own
+            .and_then(|own| Care::rollback(seen, &own.id))
+            .map(|one| one.id.clone()),
+        clean_up: seen
+            .doings
+            .removals
+            .iter()
+            .rev()
+            .find_map(|put| match &put.outcome {
+                PutResult::Applied(id) => id.clone(),
+                PutResult::NotApplied | PutResult::Ambiguous => None,
+            }),
         live: app.and_then(|app| {
             let commit = live_commit(app, seen, &plan.request.settings.reference);
             live(app, seen).map(|one| (one.id.clone(), commit))
@@ -175,10 +243,17 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
             .collect(),
         disarmed: disarmed(seen, care),
         executions: epoch.map_or(0, |epoch| epoch.executions),
-        changed_by_others: app.map(|app| changed_by_others(plan, app, seen, care)).unwrap_or_default(),
+        changed_by_others: app
+            .map(|app| changed_by_others(plan, app, seen, care))
+            .unwrap_or_default(),
         extra_rules: extra,
         healthy_before: seen.health_before.map(crate::HealthSample::ok),
-        log_paths: seen.doings.log_paths.iter().map(|((_, deployment), path)| (deployment.clone(), path.clone())).collect(),
+        log_paths: seen
+            .doings
+            .log_paths
+            .iter()
+            .map(|((_, deployment), path)| (deployment.clone(), path.clone()))
+            .collect(),
         recorded: !seen.doings.recorded.is_empty(),
         removed: Vec::new(),
     }
@@ -187,15 +262,20 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
 pub(super) fn disarmed(seen: &Observed, care: &Care) -> Vec<DisarmedCopy> {
     care.carriers(seen)
         .into_iter()
-        .filter_map(|(one, job)| match proof(one, &job.name, &job.steps, job.mode, seen) {
-            Proof::Nothing(Some(why)) => Some(DisarmedCopy { deployment: one.id.clone(), why }),
-            Proof::Nothing(None)
-            | Proof::Pending
-            | Proof::Done
-            | Proof::Failed { .. }
-            | Proof::Refused { .. }
-            | Proof::Unproven { .. } => None,
-        })
+        .filter_map(
+            |(one, job)| match proof(one, &job.name, &job.steps, job.mode, seen) {
+                Proof::Nothing(Some(why)) => Some(DisarmedCopy {
+                    deployment: one.id.clone(),
+                    why,
+                }),
+                Proof::Nothing(None)
+                | Proof::Pending
+                | Proof::Done
+                | Proof::Failed { .. }
+                | Proof::Refused { .. }
+                | Proof::Unproven { .. } => None,
+            },
+        )
         .collect()
 }
 
@@ -206,23 +286,41 @@ fn changed_by_others(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Ve
     if now.fingerprint() == plan.baseline || !care.attempted(seen) {
         return Vec::new();
     }
-    let before = seen.deployments.iter().filter_map(|one| one.spec.as_ref()).find_map(|spec| {
-        let spec = without_ours(spec, stale);
-        (spec.fingerprint() == plan.baseline).then_some(spec)
-    });
+    let before = seen
+        .deployments
+        .iter()
+        .filter_map(|one| one.spec.as_ref())
+        .find_map(|spec| {
+            let spec = without_ours(spec, stale);
+            (spec.fingerprint() == plan.baseline).then_some(spec)
+        });
     match before {
-        Some(before) => app_spec::changes(&before, &now).into_iter().map(|change| change.path).collect(),
-        None => vec!["(the spec as it was before is no longer in the deployment history)".to_owned()],
+        Some(before) => app_spec::changes(&before, &now)
+            .into_iter()
+            .map(|change| change.path)
+            .collect(),
+        None => {
+            vec!["(the spec as it was before is no longer in the deployment history)".to_owned()]
+        }
     }
 }
 
 /// The one reason: what a person must act on first.
-fn reason(verdict: &Verdict, plan: &Plan, seen: &Observed, care: &Care, told: Option<Reason>) -> Reason {
+fn reason(
+    verdict: &Verdict,
+    plan: &Plan,
+    seen: &Observed,
+    care: &Care,
+    told: Option<Reason>,
+) -> Reason {
     let attempted = verdict.job != JobAxis::NotAttempted;
     if let (Some(told), false) = (told, attempted) {
         return told;
     }
-    if let Some(told @ (Reason::AppGone | Reason::AccessLost | Reason::Interrupted | Reason::Terminated)) = told {
+    if let Some(
+        told @ (Reason::AppGone | Reason::AccessLost | Reason::Interrupted | Reason::Terminated),
+    ) = told
+    {
         return told;
     }
     match verdict.clean_up {
@@ -231,17 +329,23 @@ fn reason(verdict: &Verdict, plan: &Plan, seen: &Observed, care: &Care, told: Op
         CleanUpAxis::Sent if seen.mode != Mode::Post => return Reason::CleanUpNotProven,
         CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified => {}
     }
-    let cancelled_by_us = care.own(seen).is_some_and(|own| seen.doings.cancelled.contains(&own.id));
+    let cancelled_by_us = care
+        .own(seen)
+        .is_some_and(|own| seen.doings.cancelled.contains(&own.id));
     match &verdict.job {
         JobAxis::NotAttempted => Reason::Skipped,
         JobAxis::Running => Reason::Detached,
         JobAxis::Unproven { .. } if cancelled_by_us => Reason::JobTimedOut,
         JobAxis::Unproven { .. } => Reason::Unproven,
         JobAxis::NeverStarted if cancelled_by_us => Reason::StartTimedOut,
-        JobAxis::NeverStarted if verdict.deployment == DeploymentAxis::Cancelled => Reason::Superseded,
+        JobAxis::NeverStarted if verdict.deployment == DeploymentAxis::Cancelled => {
+            Reason::Superseded
+        }
         JobAxis::NeverStarted => told.unwrap_or(Reason::NeverStarted),
         JobAxis::Refused { .. } => Reason::VariableMissing,
-        JobAxis::Failed { .. } if verdict.deployment == DeploymentAxis::RolledBack => Reason::RolledBack,
+        JobAxis::Failed { .. } if verdict.deployment == DeploymentAxis::RolledBack => {
+            Reason::RolledBack
+        }
         JobAxis::Failed { check: true, .. } => Reason::CheckFailed,
         JobAxis::Failed { check: false, .. } => Reason::MigrationFailed,
         JobAxis::Done if verdict.health == HealthAxis::Bad => Reason::Unhealthy,

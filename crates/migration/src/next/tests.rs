@@ -20,7 +20,10 @@ fn key() -> Key {
 }
 
 fn job_name() -> JobName {
-    JobName { key: key(), epoch: Epoch(0) }
+    JobName {
+        key: key(),
+        epoch: Epoch(0),
+    }
 }
 
 fn step(name: &str) -> Step {
@@ -67,7 +70,10 @@ fn spec(jobs: &[Value]) -> Value {
 }
 
 fn deployment(id: &str, phase: &str, created: &str, jobs: &[Value]) -> Value {
-    let names: Vec<Value> = jobs.iter().map(|job| json!({"name": job["name"]})).collect();
+    let names: Vec<Value> = jobs
+        .iter()
+        .map(|job| json!({"name": job["name"]}))
+        .collect();
     json!({
         "id": id, "phase": phase, "cause": "app spec updated",
         "cause_details": {"type": "MANUAL"},
@@ -82,7 +88,9 @@ fn deployment(id: &str, phase: &str, created: &str, jobs: &[Value]) -> Value {
 
 fn rollback(id: &str, of: &str, phase: &str, created: &str) -> Value {
     let mut row = deployment(id, phase, created, &[]);
-    row["cause"] = json!(format!("automated rollback after failed deployment of \"{of}\""));
+    row["cause"] = json!(format!(
+        "automated rollback after failed deployment of \"{of}\""
+    ));
     row["cause_details"] = json!({"type": "AUTO_ROLLBACK"});
     row
 }
@@ -98,7 +106,10 @@ fn seen(now: &str, jobs: &[Value], active: &str, deployments: &[Value]) -> Obser
         mode: Mode::Main,
         stop: None,
         app: AppView::Present(Box::new(App::from_value(&app).unwrap())),
-        deployments: deployments.iter().map(|one| Deployment::from_value(one).unwrap()).collect(),
+        deployments: deployments
+            .iter()
+            .map(|one| Deployment::from_value(one).unwrap())
+            .collect(),
         ledger: LedgerView::Entries(Vec::new()),
         logs: BTreeMap::new(),
         lineage: BTreeMap::new(),
@@ -110,7 +121,12 @@ fn seen(now: &str, jobs: &[Value], active: &str, deployments: &[Value]) -> Obser
 }
 
 fn quiet(now: &str) -> Observed {
-    seen(now, &[], "d1", &[deployment("d1", "ACTIVE", "00:10:00", &[])])
+    seen(
+        now,
+        &[],
+        "d1",
+        &[deployment("d1", "ACTIVE", "00:10:00", &[])],
+    )
 }
 
 fn plan() -> Plan {
@@ -223,7 +239,10 @@ fn claimed(mut world: Observed, entries: Vec<LedgerEntry>, own: u64) -> Observed
 }
 
 fn inserted(mut world: Observed, at: &str, outcome: PutResult) -> Observed {
-    world.doings.insert = Some(Put { at: time(at), outcome });
+    world.doings.insert = Some(Put {
+        at: time(at),
+        outcome,
+    });
     world
 }
 
@@ -247,7 +266,9 @@ fn with_log(mut world: Observed, deployment: &str, evidence: Evidence) -> Observ
         first_asked: world.now,
         read: LogRead::Whole,
     };
-    world.logs.insert((job_name(), DeploymentId::new(deployment)), view);
+    world
+        .logs
+        .insert((job_name(), DeploymentId::new(deployment)), view);
     world
 }
 
@@ -255,7 +276,11 @@ fn all_done() -> Evidence {
     Evidence {
         begins: 1,
         steps: vec![ran("columns", Some(0)), ran("backfill", Some(0))],
-        done: Some(DoneMark { code: 0, ran: 2, of: 2 }),
+        done: Some(DoneMark {
+            code: 0,
+            ran: 2,
+            of: 2,
+        }),
         ..Evidence::default()
     }
 }
@@ -264,7 +289,11 @@ fn backfill_failed() -> Evidence {
     Evidence {
         begins: 1,
         steps: vec![ran("columns", Some(0)), ran("backfill", Some(1))],
-        done: Some(DoneMark { code: 1, ran: 1, of: 2 }),
+        done: Some(DoneMark {
+            code: 1,
+            ran: 1,
+            of: 2,
+        }),
         ..Evidence::default()
     }
 }
@@ -272,7 +301,9 @@ fn backfill_failed() -> Evidence {
 fn disarmed() -> Evidence {
     Evidence {
         begins: 1,
-        disarmed: Some(Disarmed::Commit { built: "f".repeat(40) }),
+        disarmed: Some(Disarmed::Commit {
+            built: "f".repeat(40),
+        }),
         ..Evidence::default()
     }
 }
@@ -302,11 +333,17 @@ fn nothing_is_inserted_before_a_claim_stands_in_the_ledger() {
 
 #[test]
 fn an_older_open_claim_is_waited_for_until_it_can_no_longer_insert() {
-    let entries = vec![entry(6, "00:30:00", OTHER_NONCE), entry(7, "00:31:00", NONCE)];
+    let entries = vec![
+        entry(6, "00:30:00", OTHER_NONCE),
+        entry(7, "00:31:00", NONCE),
+    ];
     let world = claimed(quiet("00:31:00"), entries.clone(), 7);
     assert_eq!(waits_for(&next(&goal(), &world)), &WaitFor::OlderClaim);
     let later = claimed(quiet("00:33:01"), entries, 7);
-    let closed = Action::Record { entry: EntryId(6), outcome: LedgerOutcome::NeverStarted };
+    let closed = Action::Record {
+        entry: EntryId(6),
+        outcome: LedgerOutcome::NeverStarted,
+    };
     assert_eq!(next(&goal(), &later), Next::Do(closed));
 }
 
@@ -314,7 +351,10 @@ fn an_older_open_claim_is_waited_for_until_it_can_no_longer_insert() {
 fn a_claim_that_grew_old_is_withdrawn_before_it_may_insert() {
     let mut world = claimed(quiet("00:31:00"), vec![entry(7, "00:31:00", NONCE)], 7);
     world.now = time("00:32:01");
-    let withdrawn = Action::Record { entry: EntryId(7), outcome: LedgerOutcome::Withdrawn };
+    let withdrawn = Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::Withdrawn,
+    };
     assert_eq!(next(&goal(), &world), Next::Do(withdrawn));
 }
 
@@ -325,17 +365,35 @@ fn without_a_ledger_nothing_is_inserted() {
     assert_eq!(waits_for(&next(&goal(), &world)), &WaitFor::Ledger);
     world.now = time("00:33:00");
     let verdict = verdict(next(&goal(), &world));
-    assert_eq!((verdict.reason, verdict.reason.exit()), (Reason::LedgerUnreachable, Exit::Unreachable));
+    assert_eq!(
+        (verdict.reason, verdict.reason.exit()),
+        (Reason::LedgerUnreachable, Exit::Unreachable)
+    );
 }
 
 #[test]
 fn a_doubtful_insert_is_never_sent_again() {
     let ledger = vec![entry(7, "00:31:00", NONCE)];
-    let world = |now| inserted(claimed(quiet(now), ledger.clone(), 7), "00:31:00", PutResult::Ambiguous);
-    assert_eq!(waits_for(&next(&goal(), &world("00:31:30"))), &WaitFor::DoubtfulPut);
-    assert_eq!(waits_for(&next(&goal(), &world("00:33:59"))), &WaitFor::DoubtfulPut);
+    let world = |now| {
+        inserted(
+            claimed(quiet(now), ledger.clone(), 7),
+            "00:31:00",
+            PutResult::Ambiguous,
+        )
+    };
+    assert_eq!(
+        waits_for(&next(&goal(), &world("00:31:30"))),
+        &WaitFor::DoubtfulPut
+    );
+    assert_eq!(
+        waits_for(&next(&goal(), &world("00:33:59"))),
+        &WaitFor::DoubtfulPut
+    );
     let mut settled = world("00:34:00");
-    let closed = Action::Record { entry: EntryId(7), outcome: LedgerOutcome::NeverStarted };
+    let closed = Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::NeverStarted,
+    };
     assert_eq!(next(&goal(), &settled), Next::Do(closed));
     settled.doings.recorded.push(EntryId(7));
     let verdict = verdict(next(&goal(), &settled));
@@ -346,16 +404,32 @@ fn a_doubtful_insert_is_never_sent_again() {
 #[test]
 fn a_doubtful_insert_that_was_applied_is_followed_by_the_jobs_name() {
     let jobs = [job(NONCE)];
-    let rows = [deployment("d2", "BUILDING", "00:31:00", &jobs), deployment("d1", "ACTIVE", "00:10:00", &[])];
-    let world = inserted(seen("00:33:00", &jobs, "d1", &rows), "00:31:00", PutResult::Ambiguous);
-    assert_eq!(waits_for(&next(&goal(), &world)), &WaitFor::Job(DeploymentId::new("d2"), Phase::Building));
+    let rows = [
+        deployment("d2", "BUILDING", "00:31:00", &jobs),
+        deployment("d1", "ACTIVE", "00:10:00", &[]),
+    ];
+    let world = inserted(
+        seen("00:33:00", &jobs, "d1", &rows),
+        "00:31:00",
+        PutResult::Ambiguous,
+    );
+    assert_eq!(
+        waits_for(&next(&goal(), &world)),
+        &WaitFor::Job(DeploymentId::new("d2"), Phase::Building)
+    );
 }
 
 #[test]
 fn an_epoch_that_somebody_else_inserted_is_planned_again() {
     let jobs = [job(OTHER_NONCE)];
-    let rows = [deployment("d2", "BUILDING", "00:31:00", &jobs), deployment("d1", "ACTIVE", "00:10:00", &[])];
-    assert_eq!(next(&goal(), &seen("00:33:00", &jobs, "d1", &rows)), Next::Replan);
+    let rows = [
+        deployment("d2", "BUILDING", "00:31:00", &jobs),
+        deployment("d1", "ACTIVE", "00:10:00", &[]),
+    ];
+    assert_eq!(
+        next(&goal(), &seen("00:33:00", &jobs, "d1", &rows)),
+        Next::Replan
+    );
 }
 
 #[test]
@@ -364,12 +438,18 @@ fn the_merged_commit_must_be_live_first() {
     let newer = "a".repeat(40);
     plan.request.commit = Some(app_spec::CommitSha::parse(&newer).unwrap());
     let goal = Goal::Migrate(Box::new(plan));
-    assert_eq!(waits_for(&next(&goal, &quiet("00:31:00"))), &WaitFor::MergeDeployment);
+    assert_eq!(
+        waits_for(&next(&goal, &quiet("00:31:00"))),
+        &WaitFor::MergeDeployment
+    );
     let live = app_spec::CommitSha::parse(COMMIT).unwrap();
     let mut contained = quiet("00:31:00");
     contained.lineage.insert(live, Contains::Yes);
     assert_eq!(next(&goal, &contained), Next::Do(Action::Claim));
-    assert_eq!(verdict(next(&goal, &quiet("00:50:00"))).reason, Reason::DeployNotSeen);
+    assert_eq!(
+        verdict(next(&goal, &quiet("00:50:00"))).reason,
+        Reason::DeployNotSeen
+    );
 }
 
 #[test]
@@ -379,35 +459,63 @@ fn the_merges_own_failed_deployment_refuses() {
     failed["services"][0]["source_commit_hash"] = json!(newer);
     let mut plan = plan();
     plan.request.commit = Some(app_spec::CommitSha::parse(&newer).unwrap());
-    let world = seen("00:31:00", &[], "d1", &[failed, deployment("d1", "ACTIVE", "00:10:00", &[])]);
-    assert_eq!(verdict(next(&Goal::Migrate(Box::new(plan)), &world)).reason, Reason::DeployFailed);
+    let world = seen(
+        "00:31:00",
+        &[],
+        "d1",
+        &[failed, deployment("d1", "ACTIVE", "00:10:00", &[])],
+    );
+    assert_eq!(
+        verdict(next(&Goal::Migrate(Box::new(plan)), &world)).reason,
+        Reason::DeployFailed
+    );
 }
 
 #[test]
 fn a_deployment_in_flight_is_waited_for_and_then_refused() {
-    let rows = [deployment("d2", "BUILDING", "00:30:00", &[]), deployment("d1", "ACTIVE", "00:10:00", &[])];
+    let rows = [
+        deployment("d2", "BUILDING", "00:30:00", &[]),
+        deployment("d1", "ACTIVE", "00:10:00", &[]),
+    ];
     let world = |now| seen(now, &[], "d1", &rows);
     let other = WaitFor::OtherDeployment(DeploymentId::new("d2"), Phase::Building);
     assert_eq!(waits_for(&next(&goal(), &world("00:31:00"))), &other);
-    assert_eq!(verdict(next(&goal(), &world("01:10:00"))).reason, Reason::DeploymentInFlight);
+    assert_eq!(
+        verdict(next(&goal(), &world("01:10:00"))).reason,
+        Reason::DeploymentInFlight
+    );
 }
 
 #[test]
 fn an_edit_since_the_plan_is_planned_again() {
     let mut plan = plan();
-    plan.baseline = app_spec::AppSpec::from_value(json!({"name": "other"})).unwrap().fingerprint();
-    assert_eq!(next(&Goal::Migrate(Box::new(plan)), &quiet("00:31:00")), Next::Replan);
+    plan.baseline = app_spec::AppSpec::from_value(json!({"name": "other"}))
+        .unwrap()
+        .fingerprint();
+    assert_eq!(
+        next(&Goal::Migrate(Box::new(plan)), &quiet("00:31:00")),
+        Next::Replan
+    );
 }
 
 #[test]
 fn the_log_is_read_before_the_job_is_taken_out() {
     let jobs = [job(NONCE)];
-    let rows = [deployment("d2", "ACTIVE", "00:31:00", &jobs), deployment("d1", "SUPERSEDED", "00:10:00", &[])];
+    let rows = [
+        deployment("d2", "ACTIVE", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
     let world = inserted(seen("00:41:00", &jobs, "d2", &rows), "00:31:00", ours());
-    let fetch = Action::FetchLog { job: job_name(), deployment: DeploymentId::new("d2") };
+    let fetch = Action::FetchLog {
+        job: job_name(),
+        deployment: DeploymentId::new("d2"),
+    };
     assert_eq!(next(&goal(), &world), Next::Do(fetch));
     let read = with_log(world, "d2", all_done());
-    assert_eq!(next(&goal(), &read), Next::Do(Action::Remove(vec![job_name().component()])));
+    assert_eq!(
+        next(&goal(), &read),
+        Next::Do(Action::Remove(vec![job_name().component()]))
+    );
 }
 
 /// After a removal: d2 ran the job, d3 is without it and live.
@@ -452,31 +560,68 @@ fn a_rollback_is_active_too_and_is_no_success() {
     let jobs = [job(NONCE)];
     let mut failed = deployment("d2", "ERROR", "00:31:00", &jobs);
     failed["progress"]["steps"][1]["steps"][0]["status"] = json!("ERROR");
-    let rows = |phase| [rollback("d3", "d2", phase, "00:42:00"), failed.clone(), deployment("d1", "SUPERSEDED", "00:10:00", &[])];
+    let rows = |phase| {
+        [
+            rollback("d3", "d2", phase, "00:42:00"),
+            failed.clone(),
+            deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+        ]
+    };
     let world = |phase, jobs: &[Value], active| {
-        with_log(inserted(seen("00:50:00", jobs, active, &rows(phase)), "00:31:00", ours()), "d2", backfill_failed())
+        with_log(
+            inserted(
+                seen("00:50:00", jobs, active, &rows(phase)),
+                "00:31:00",
+                ours(),
+            ),
+            "d2",
+            backfill_failed(),
+        )
     };
     // Followed while it is under way, then the job is taken out, then it is told.
-    assert_eq!(waits_for(&next(&goal(), &world("DEPLOYING", &jobs, "d1"))), &WaitFor::Rollback);
+    assert_eq!(
+        waits_for(&next(&goal(), &world("DEPLOYING", &jobs, "d1"))),
+        &WaitFor::Rollback
+    );
     let out = Next::Do(Action::Remove(vec![job_name().component()]));
     assert_eq!(next(&goal(), &world("ACTIVE", &jobs, "d3")), out);
     let verdict = verdict(next(&goal(), &world("ACTIVE", &[], "d3")));
-    let failed = JobAxis::Failed { step: StepName::parse("backfill").unwrap(), code: 1, check: false };
+    let failed = JobAxis::Failed {
+        step: StepName::parse("backfill").unwrap(),
+        code: 1,
+        check: false,
+    };
     assert_eq!(verdict.job, failed);
     assert_eq!(verdict.deployment, DeploymentAxis::RolledBack);
-    assert_eq!((verdict.reason, verdict.reason.exit()), (Reason::RolledBack, Exit::RolledBack));
+    assert_eq!(
+        (verdict.reason, verdict.reason.exit()),
+        (Reason::RolledBack, Exit::RolledBack)
+    );
     assert_eq!(verdict.facts.rollback, Some(DeploymentId::new("d3")));
 }
 
 #[test]
 fn a_failed_deployment_is_given_time_to_be_rolled_back() {
     let jobs = [job(NONCE)];
-    let rows = [deployment("d2", "ERROR", "00:31:00", &jobs), deployment("d1", "ACTIVE", "00:10:00", &[])];
+    let rows = [
+        deployment("d2", "ERROR", "00:31:00", &jobs),
+        deployment("d1", "ACTIVE", "00:10:00", &[]),
+    ];
     let world = |now| {
-        with_log(inserted(seen(now, &jobs, "d1", &rows), "00:31:00", ours()), "d2", backfill_failed())
+        with_log(
+            inserted(seen(now, &jobs, "d1", &rows), "00:31:00", ours()),
+            "d2",
+            backfill_failed(),
+        )
     };
-    assert_eq!(waits_for(&next(&goal(), &world("00:33:00"))), &WaitFor::Rollback);
-    assert_eq!(next(&goal(), &world("00:36:00")), Next::Do(Action::Remove(vec![job_name().component()])));
+    assert_eq!(
+        waits_for(&next(&goal(), &world("00:33:00"))),
+        &WaitFor::Rollback
+    );
+    assert_eq!(
+        next(&goal(), &world("00:36:00")),
+        Next::Do(Action::Remove(vec![job_name().component()]))
+    );
 }
 
 #[test]
@@ -484,13 +629,28 @@ fn a_push_that_carries_the_job_is_followed_and_never_cancelled() {
     let jobs = [job(NONCE)];
     let mut push = deployment("d3", "BUILDING", "00:40:00", &jobs);
     push["cause_details"] = json!({"type": "DEPLOY_ON_PUSH"});
-    let rows = [push, deployment("d2", "ACTIVE", "00:31:00", &jobs), deployment("d1", "SUPERSEDED", "00:10:00", &[])];
+    let rows = [
+        push,
+        deployment("d2", "ACTIVE", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
     for now in ["00:41:00", "01:30:00", "02:15:00"] {
-        let world = with_log(inserted(seen(now, &jobs, "d2", &rows), "00:31:00", ours()), "d2", all_done());
+        let world = with_log(
+            inserted(seen(now, &jobs, "d2", &rows), "00:31:00", ours()),
+            "d2",
+            all_done(),
+        );
         let next = next(&goal(), &world);
-        assert_ne!(next, Next::Do(Action::Cancel(DeploymentId::new("d3"))), "at {now}");
+        assert_ne!(
+            next,
+            Next::Do(Action::Cancel(DeploymentId::new("d3"))),
+            "at {now}"
+        );
         if now == "00:41:00" {
-            assert_eq!(waits_for(&next), &WaitFor::Job(DeploymentId::new("d3"), Phase::Building));
+            assert_eq!(
+                waits_for(&next),
+                &WaitFor::Job(DeploymentId::new("d3"), Phase::Building)
+            );
         }
     }
 }
@@ -520,10 +680,20 @@ fn a_newest_good_deployment_that_carries_the_job_is_replaced() {
         deployment("d2", "ACTIVE", "00:31:00", &jobs),
         deployment("d1", "SUPERSEDED", "00:10:00", &[]),
     ];
-    let mut world = with_log(inserted(seen("00:50:00", &[], "d2", &rows), "00:31:00", ours()), "d2", all_done());
-    let removal = Put { at: time("00:42:00"), outcome: PutResult::Applied(Some(DeploymentId::new("d3"))) };
+    let mut world = with_log(
+        inserted(seen("00:50:00", &[], "d2", &rows), "00:31:00", ours()),
+        "d2",
+        all_done(),
+    );
+    let removal = Put {
+        at: time("00:42:00"),
+        outcome: PutResult::Applied(Some(DeploymentId::new("d3"))),
+    };
     world.doings.removals.push(removal.clone());
-    assert_eq!(next(&goal(), &world), Next::Do(Action::Remove(vec![job_name().component()])));
+    assert_eq!(
+        next(&goal(), &world),
+        Next::Do(Action::Remove(vec![job_name().component()]))
+    );
     world.doings.removals = vec![removal; 3];
     let verdict = verdict(next(&goal(), &world));
     assert_eq!(verdict.clean_up, CleanUpAxis::Blocked);
@@ -537,11 +707,24 @@ fn the_firewall_is_not_touched_while_the_job_is_in() {
     plan.cluster = Some(app_spec::ClusterId::new("c"));
     plan.request.settings.firewall = FirewallPolicy::Restore;
     let goal = Goal::Migrate(Box::new(plan));
-    assert_eq!(next(&goal, &put_back(all_done())), Next::Do(Action::ReadFirewall));
+    assert_eq!(
+        next(&goal, &put_back(all_done())),
+        Next::Do(Action::ReadFirewall)
+    );
     let jobs = [job(NONCE)];
-    let rows = [deployment("d2", "ACTIVE", "00:31:00", &jobs), deployment("d1", "SUPERSEDED", "00:10:00", &[])];
-    let mut stuck = with_log(inserted(seen("00:50:00", &jobs, "d2", &rows), "00:31:00", ours()), "d2", all_done());
-    let refused = Put { at: time("00:42:00"), outcome: PutResult::Ambiguous };
+    let rows = [
+        deployment("d2", "ACTIVE", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let mut stuck = with_log(
+        inserted(seen("00:50:00", &jobs, "d2", &rows), "00:31:00", ours()),
+        "d2",
+        all_done(),
+    );
+    let refused = Put {
+        at: time("00:42:00"),
+        outcome: PutResult::Ambiguous,
+    };
     stuck.doings.removals = vec![refused; 3];
     let verdict = verdict(next(&goal, &stuck));
     assert_eq!(verdict.firewall, FirewallAxis::NotChecked);
@@ -555,14 +738,25 @@ fn health_is_three_good_answers_in_a_row() {
     let goal = Goal::Migrate(Box::new(plan));
     let mut world = put_back(all_done());
     assert_eq!(next(&goal, &world), Next::Do(Action::Probe));
-    let sample = |at, status| HealthSample { at: time(at), status: Some(status) };
-    world.health = vec![sample("00:49:00", 200), sample("00:49:05", 503), sample("00:49:10", 200), sample("00:49:15", 200)];
+    let sample = |at, status| HealthSample {
+        at: time(at),
+        status: Some(status),
+    };
+    world.health = vec![
+        sample("00:49:00", 200),
+        sample("00:49:05", 503),
+        sample("00:49:10", 200),
+        sample("00:49:15", 200),
+    ];
     assert_eq!(next(&goal, &world), Next::Do(Action::Probe));
     world.health.push(sample("00:49:20", 200));
     assert_eq!(verdict(next(&goal, &world)).health, HealthAxis::Ok);
     world.health = vec![sample("00:46:00", 503), sample("00:49:58", 503)];
     let verdict = verdict(next(&goal, &world));
-    assert_eq!((verdict.health, verdict.reason.exit()), (HealthAxis::Bad, Exit::Unhealthy));
+    assert_eq!(
+        (verdict.health, verdict.reason.exit()),
+        (HealthAxis::Bad, Exit::Unhealthy)
+    );
 }
 
 #[test]
@@ -571,14 +765,24 @@ fn post_and_sweep_never_insert() {
         vec![
             quiet("00:31:00"),
             claimed(quiet("00:31:00"), vec![entry(7, "00:31:00", NONCE)], 7),
-            claimed(quiet("00:40:00"), vec![entry(6, "00:30:00", OTHER_NONCE), entry(7, "00:31:00", NONCE)], 7),
+            claimed(
+                quiet("00:40:00"),
+                vec![
+                    entry(6, "00:30:00", OTHER_NONCE),
+                    entry(7, "00:31:00", NONCE),
+                ],
+                7,
+            ),
         ]
     };
     for mode in [Mode::Post, Mode::Sweep] {
         for mut world in worlds() {
             world.mode = mode;
             let next = next(&goal(), &world);
-            assert!(!matches!(next, Next::Do(Action::Insert | Action::Claim)), "{mode:?}: {next:?}");
+            assert!(
+                !matches!(next, Next::Do(Action::Insert | Action::Claim)),
+                "{mode:?}: {next:?}"
+            );
         }
     }
 }
@@ -589,11 +793,17 @@ fn a_signal_ends_at_once_without_another_write() {
     world.stop = Some(Stop::Signal);
     assert_eq!(verdict(next(&goal(), &world)).reason, Reason::Interrupted);
     let jobs = [job(NONCE)];
-    let rows = [deployment("d2", "BUILDING", "00:31:00", &jobs), deployment("d1", "ACTIVE", "00:10:00", &[])];
+    let rows = [
+        deployment("d2", "BUILDING", "00:31:00", &jobs),
+        deployment("d1", "ACTIVE", "00:10:00", &[]),
+    ];
     let mut world = inserted(seen("00:33:00", &jobs, "d1", &rows), "00:31:00", ours());
     world.stop = Some(Stop::Signal);
     let verdict = verdict(next(&goal(), &world));
-    assert_eq!((verdict.reason, verdict.clean_up), (Reason::Interrupted, CleanUpAxis::Blocked));
+    assert_eq!(
+        (verdict.reason, verdict.clean_up),
+        (Reason::Interrupted, CleanUpAxis::Blocked)
+    );
 }
 
 fn sweep() -> Goal {
@@ -608,20 +818,38 @@ fn sweeping(mut world: Observed) -> Observed {
 #[test]
 fn the_sweeper_takes_out_a_killed_runs_job_after_reading_its_log() {
     let jobs = [job(NONCE)];
-    let rows = [deployment("d2", "ACTIVE", "00:00:00", &jobs), deployment("d1", "SUPERSEDED", "00:00:00", &[])];
+    let rows = [
+        deployment("d2", "ACTIVE", "00:00:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:00:00", &[]),
+    ];
     let world = sweeping(seen("00:31:00", &jobs, "d2", &rows));
-    let fetch = Action::FetchLog { job: job_name(), deployment: DeploymentId::new("d2") };
+    let fetch = Action::FetchLog {
+        job: job_name(),
+        deployment: DeploymentId::new("d2"),
+    };
     assert_eq!(next(&sweep(), &world), Next::Do(fetch));
     let read = with_log(world, "d2", all_done());
-    assert_eq!(next(&sweep(), &read), Next::Do(Action::Remove(vec![job_name().component()])));
+    assert_eq!(
+        next(&sweep(), &read),
+        Next::Do(Action::Remove(vec![job_name().component()]))
+    );
 }
 
 #[test]
 fn the_sweeper_leaves_a_live_run_alone() {
     let jobs = [job(NONCE)];
-    let rows = [deployment("d2", "DEPLOYING", "00:29:00", &jobs), deployment("d1", "ACTIVE", "00:00:00", &[])];
-    let verdict = verdict(next(&sweep(), &sweeping(seen("00:31:00", &jobs, "d1", &rows))));
-    assert_eq!((verdict.reason, verdict.job), (Reason::Skipped, JobAxis::Running));
+    let rows = [
+        deployment("d2", "DEPLOYING", "00:29:00", &jobs),
+        deployment("d1", "ACTIVE", "00:00:00", &[]),
+    ];
+    let verdict = verdict(next(
+        &sweep(),
+        &sweeping(seen("00:31:00", &jobs, "d1", &rows)),
+    ));
+    assert_eq!(
+        (verdict.reason, verdict.job),
+        (Reason::Skipped, JobAxis::Running)
+    );
 }
 
 #[test]
@@ -633,7 +861,10 @@ fn the_sweeper_touches_only_what_is_ours_or_declared() {
     ];
     let rows = [deployment("d1", "ACTIVE", "00:00:00", &foreign)];
     let world = sweeping(seen("00:31:00", &foreign, "d1", &rows));
-    assert_eq!(verdict(next(&sweep(), &world)).clean_up, CleanUpAxis::NotNeeded);
+    assert_eq!(
+        verdict(next(&sweep(), &world)).clean_up,
+        CleanUpAxis::NotNeeded
+    );
     let declared = CleanUp {
         also_stale: vec![ComponentName::from_platform("migration-job")],
         ..CleanUp::default()
@@ -649,8 +880,15 @@ fn the_sweeper_closes_the_claim_of_a_run_that_died_before_its_insert() {
     let goal = Goal::Clean(goal);
     let mut world = sweeping(quiet("00:31:00"));
     world.ledger = LedgerView::Entries(vec![entry(7, "00:30:00", NONCE)]);
-    assert_eq!(verdict(next(&goal, &world)).clean_up, CleanUpAxis::NotNeeded, "its insert may still land");
+    assert_eq!(
+        verdict(next(&goal, &world)).clean_up,
+        CleanUpAxis::NotNeeded,
+        "its insert may still land"
+    );
     world.now = time("00:33:00");
-    let closed = Action::Record { entry: EntryId(7), outcome: LedgerOutcome::NeverStarted };
+    let closed = Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::NeverStarted,
+    };
     assert_eq!(next(&goal, &world), Next::Do(closed));
 }
