@@ -1,14 +1,28 @@
 //! What the app is without us: the spec, the commit, the firewall that a run starts from and must give back.
 
 use crate::{AppView, Observed, Request, RunRecord, WaitForDeploy};
-use app_spec::{App, AppId, AppSpec, CommitSha, ComponentName, Deployment, FirewallRules, RuleMatch};
+use app_spec::{
+    App, AppId, AppSpec, CommitSha, ComponentName, Deployment, Fingerprint, FirewallRules,
+    RuleMatch,
+};
 
 /// Returns `spec` without any temporary job of ours and without the declared stale ones.
 #[must_use]
 pub fn without_ours(spec: &AppSpec, also_stale: &[ComponentName]) -> AppSpec {
-    let ours = RunRecord::all(spec).into_iter().map(|record| record.job().component());
+    let ours = RunRecord::all(spec)
+        .into_iter()
+        .map(|record| record.job().component());
     let names: Vec<_> = ours.chain(also_stale.iter().cloned()).collect();
     spec.remove_jobs(&names, None)
+}
+
+/// Returns the fingerprint of `spec` without us: what a run starts from and must give back.
+///
+/// A secret counts only as present or absent: whether the platform encrypts a value anew at each reading is not
+/// promised either way.
+#[must_use]
+pub fn baseline(spec: &AppSpec, also_stale: &[ComponentName]) -> Fingerprint {
+    Fingerprint::without_secrets(&without_ours(spec, also_stale))
 }
 
 /// Returns the newest good deployment.
@@ -17,13 +31,20 @@ pub fn without_ours(spec: &AppSpec, also_stale: &[ComponentName]) -> AppSpec {
 #[must_use]
 pub fn live<'a>(app: &'a App, seen: &'a Observed) -> Option<&'a Deployment> {
     let active = app.active.as_ref()?;
-    Some(seen.deployments.iter().find(|one| one.id == active.id).unwrap_or(active))
+    Some(
+        seen.deployments
+            .iter()
+            .find(|one| one.id == active.id)
+            .unwrap_or(active),
+    )
 }
 
 /// Returns the commit that `reference` runs in the newest good deployment.
 #[must_use]
 pub fn live_commit(app: &App, seen: &Observed, reference: &ComponentName) -> Option<CommitSha> {
-    live(app, seen)?.commit_of(reference.as_str()).and_then(|commit| CommitSha::parse(commit).ok())
+    live(app, seen)?
+        .commit_of(reference.as_str())
+        .and_then(|commit| CommitSha::parse(commit).ok())
 }
 
 /// Returns the commit that the job must be built from, where one can be known.
@@ -37,7 +58,9 @@ pub fn planned_commit(request: &Request, app: &App, seen: &Observed) -> Option<C
     let source = app.spec.component(settings.reference.as_str())?.source()?;
     source.branch()?;
     let asked = request.commit.clone();
-    if source.deploys_on_push() && (settings.wait_for_deploy == WaitForDeploy::Live || asked.is_none()) {
+    if source.deploys_on_push()
+        && (settings.wait_for_deploy == WaitForDeploy::Live || asked.is_none())
+    {
         live_commit(app, seen, &settings.reference)
     } else {
         asked
@@ -48,7 +71,10 @@ pub fn planned_commit(request: &Request, app: &App, seen: &Observed) -> Option<C
 #[must_use]
 pub fn extra_rules(rules: &FirewallRules, app: &AppId, keep: &[RuleMatch]) -> Vec<String> {
     let kept = rules.app_only(app, keep);
-    let stays = |rule: &app_spec::FirewallRule<'_>| kept.rules().any(|kept| kept.kind() == rule.kind() && kept.value() == rule.value());
+    let stays = |rule: &app_spec::FirewallRule<'_>| {
+        kept.rules()
+            .any(|kept| kept.kind() == rule.kind() && kept.value() == rule.value())
+    };
     rules
         .rules()
         .filter(|rule| !stays(rule))

@@ -2,7 +2,7 @@
 //!
 //! An event says what changed, not what was polled. Text from outside is [`Clean`].
 
-use crate::{Clean, Evidence, JobName, Plan, Refusal, Verdict};
+use crate::{Clean, DoneStep, Ended, Evidence, JobName, Plan, Refusal, Verdict};
 use app_spec::{DeploymentId, Phase};
 use jiff::Timestamp;
 
@@ -22,6 +22,10 @@ pub enum Happening {
     Planned(Box<Plan>),
     /// It is refused.
     Refused(Refusal),
+    /// Every step was done by earlier epochs; nothing is run.
+    AlreadyDone(Vec<DoneStep>),
+    /// What the request allows ended earlier; nothing is run.
+    AlreadyEnded(Ended),
     /// A wait began or its cause changed.
     Waiting(Clean),
     /// The claim stands in the ledger.

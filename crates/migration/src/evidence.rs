@@ -131,9 +131,10 @@ impl Evidence {
         if *self == unmarked {
             return Conclusion::Silent;
         }
-        self.proven(expected, mode).unwrap_or_else(|| Conclusion::Cut {
-            during: self.running(),
-        })
+        self.proven(expected, mode)
+            .unwrap_or_else(|| Conclusion::Cut {
+                during: self.running(),
+            })
     }
 
     /// Returns the step that started and has no end mark. A check that runs is harmless and none.
@@ -165,10 +166,15 @@ impl Evidence {
             RunMode::ChecksOnly => &[],
         };
         let in_order = self.steps.len() <= wanted.len()
-            && self.steps.iter().zip(wanted).all(|(ran, step)| ran.step == step.name)
+            && self
+                .steps
+                .iter()
+                .zip(wanted)
+                .all(|(ran, step)| ran.step == step.name)
             && are_among(&self.checks, expected);
         let good = self.steps.iter().filter(|ran| ran.code == Some(0)).count();
-        let agrees = usize::try_from(done.of) == Ok(wanted.len()) && usize::try_from(done.ran) == Ok(good);
+        let agrees =
+            usize::try_from(done.of) == Ok(wanted.len()) && usize::try_from(done.ran) == Ok(good);
         if !in_order || !agrees {
             return None;
         }
@@ -176,7 +182,9 @@ impl Evidence {
         let checks = self.checks.iter().map(|ran| (ran, true));
         let mut all = checks.chain(self.steps.iter().map(|ran| (ran, false)));
         let Some((ran, check)) = all.find(|(ran, _)| ran.code != Some(0)) else {
-            let complete = done.code == 0 && good == wanted.len() && matches!(self.platform_exit, None | Some(0));
+            let complete = done.code == 0
+                && good == wanted.len()
+                && matches!(self.platform_exit, None | Some(0));
             return complete.then_some(Conclusion::Done);
         };
         let last = all.next().is_none();
@@ -192,7 +200,9 @@ impl Evidence {
 /// Returns whether `checks` are checks of `expected` steps, in the same order; not every step has one.
 fn are_among(checks: &[Ran], expected: &[StepRef]) -> bool {
     let mut names = expected.iter().map(|step| &step.name);
-    checks.iter().all(|check| names.any(|name| *name == check.step))
+    checks
+        .iter()
+        .all(|check| names.any(|name| *name == check.step))
 }
 
 #[cfg(test)]

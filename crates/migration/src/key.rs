@@ -93,8 +93,12 @@ impl StepName {
 
 fn is_plain_name(text: &str) -> bool {
     let mut chars = text.chars();
-    let first = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    first && text.len() <= 64 && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+    let first = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    first
+        && text.len() <= 64
+        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
 }
 
 /// Eight characters that name one migration of one app, whoever asks for it.
@@ -115,7 +119,11 @@ impl Key {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        let bits = hash.finalize().iter().take(5).fold(0u64, |bits, byte| (bits << 8) | u64::from(*byte));
+        let bits = hash
+            .finalize()
+            .iter()
+            .take(5)
+            .fold(0u64, |bits, byte| (bits << 8) | u64::from(*byte));
         let text = (0..KEY_CHARS)
             .rev()
             .map(|place| {
@@ -134,7 +142,10 @@ impl Key {
         if text.len() == KEY_CHARS && text.bytes().all(|byte| CROCKFORD.contains(&byte)) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NameError::new(text, "a key (eight characters of lower-case Crockford base32)"))
+            Err(NameError::new(
+                text,
+                "a key (eight characters of lower-case Crockford base32)",
+            ))
         }
     }
 
@@ -175,10 +186,17 @@ impl Nonce {
     /// # Errors
     /// [`NameError`] when `text` is not 32 lower-case hexadecimal characters.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if text.len() == 32
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NameError::new(text, "a nonce (32 lower-case hexadecimal characters)"))
+            Err(NameError::new(
+                text,
+                "a nonce (32 lower-case hexadecimal characters)",
+            ))
         }
     }
 

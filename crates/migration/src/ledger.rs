@@ -1,8 +1,8 @@
 //! The append-only record of claims and verdicts, and what follows from it together with the deployments.
 
 use crate::{
-    AppView, Authority, Conclusion, Disarmed, DisarmedCopy, DoneStep, Epoch, Evidence, JobName, Key, LogRead,
-    MigrationId, Nonce, Observed, StepName, StepRef,
+    AppView, Authority, Conclusion, Disarmed, DisarmedCopy, DoneStep, Epoch, Evidence, JobName,
+    Key, LogRead, MigrationId, Nonce, Observed, StepName, StepRef,
 };
 use app_spec::{AppId, AppSpec, Component, Deployment, DeploymentId, StepStatus};
 use jiff::Timestamp;
@@ -246,10 +246,13 @@ impl PastEpoch {
             | EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn)
             | EpochState::Ended(LedgerOutcome::Failed { check: true, .. }) => 0,
             EpochState::Ended(LedgerOutcome::Done) => steps.len(),
-            EpochState::Ended(LedgerOutcome::Unproven { done }) => usize::try_from(*done).unwrap_or(usize::MAX),
-            EpochState::Ended(LedgerOutcome::Failed { step, .. }) => {
-                steps.iter().position(|known| known.name == *step).unwrap_or_default()
+            EpochState::Ended(LedgerOutcome::Unproven { done }) => {
+                usize::try_from(*done).unwrap_or(usize::MAX)
             }
+            EpochState::Ended(LedgerOutcome::Failed { step, .. }) => steps
+                .iter()
+                .position(|known| known.name == *step)
+                .unwrap_or_default(),
         };
         steps.get(..count).unwrap_or(steps)
     }
@@ -263,18 +266,31 @@ impl History {
     #[must_use]
     pub fn of(key: &Key, observed: &Observed) -> Self {
         let mut epochs: Vec<PastEpoch> = Vec::new();
-        for entry in observed.ledger.entries().iter().filter(|entry| entry.claim.key == *key) {
-            epoch_mut(&mut epochs, entry.claim.epoch).claims.push(entry.clone());
+        for entry in observed
+            .ledger
+            .entries()
+            .iter()
+            .filter(|entry| entry.claim.key == *key)
+        {
+            epoch_mut(&mut epochs, entry.claim.epoch)
+                .claims
+                .push(entry.clone());
         }
         if let AppView::Present(app) = &observed.app {
-            for record in RunRecord::all(&app.spec).into_iter().filter(|record| record.key == *key) {
+            for record in RunRecord::all(&app.spec)
+                .into_iter()
+                .filter(|record| record.key == *key)
+            {
                 let epoch = epoch_mut(&mut epochs, record.epoch);
                 epoch.in_spec = true;
                 epoch.record = Some(record);
             }
         }
         for deployment in observed.deployments.iter().rev() {
-            for name in carried(deployment).into_iter().filter(|name| name.key == *key) {
+            for name in carried(deployment)
+                .into_iter()
+                .filter(|name| name.key == *key)
+            {
                 let epoch = epoch_mut(&mut epochs, name.epoch);
                 epoch.carriers.push(deployment.id.clone());
                 epoch.in_flight |= is_live(deployment, &name, observed.now);
@@ -284,7 +300,10 @@ impl History {
             }
         }
         for epoch in &mut epochs {
-            let name = JobName { key: key.clone(), epoch: epoch.epoch };
+            let name = JobName {
+                key: key.clone(),
+                epoch: epoch.epoch,
+            };
             settle(epoch, &name, observed);
         }
         epochs.sort_by_key(|epoch| epoch.epoch);
@@ -305,7 +324,12 @@ impl History {
     pub fn next_epoch(&self) -> Epoch {
         match self.newest() {
             // An epoch that nobody inserted keeps its number for whoever comes next.
-            Some(last) if !last.inserted() && matches!(last.state, EpochState::Ended(LedgerOutcome::NeverStarted)) => last.epoch,
+            Some(last)
+                if !last.inserted()
+                    && matches!(last.state, EpochState::Ended(LedgerOutcome::NeverStarted)) =>
+            {
+                last.epoch
+            }
             Some(last) => last.epoch.next(),
             None => self.epochs.last().map_or(Epoch(0), |last| last.epoch),
         }
@@ -321,7 +345,10 @@ impl History {
                     done.push(DoneStep {
                         step: step.clone(),
                         epoch: epoch.epoch,
-                        authority: epoch.authority().cloned().unwrap_or_else(|| Authority::Cli("unknown".to_owned())),
+                        authority: epoch
+                            .authority()
+                            .cloned()
+                            .unwrap_or_else(|| Authority::Cli("unknown".to_owned())),
                         pull_request: epoch.pull_request(),
                         repository: epoch.repository(),
                     });
@@ -337,11 +364,14 @@ impl History {
     pub fn spent(&self, authority: &Authority, step: &StepName) -> bool {
         self.epochs.iter().any(|epoch| {
             let attempted = match &epoch.state {
-                EpochState::Open | EpochState::Ended(LedgerOutcome::Done | LedgerOutcome::Unproven { .. }) => true,
+                EpochState::Open
+                | EpochState::Ended(LedgerOutcome::Done | LedgerOutcome::Unproven { .. }) => true,
                 EpochState::Ended(LedgerOutcome::Failed { .. }) => true,
                 EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => false,
             };
-            attempted && epoch.authority() == Some(authority) && epoch.steps().iter().any(|known| known.name == *step)
+            attempted
+                && epoch.authority() == Some(authority)
+                && epoch.steps().iter().any(|known| known.name == *step)
         })
     }
 
@@ -407,11 +437,17 @@ impl PastEpoch {
 }
 
 fn epoch_mut(epochs: &mut Vec<PastEpoch>, epoch: Epoch) -> &mut PastEpoch {
-    let place = epochs.iter().position(|known| known.epoch == epoch).unwrap_or_else(|| {
-        epochs.push(PastEpoch::new(epoch));
-        epochs.len() - 1
-    });
-    #[expect(clippy::indexing_slicing, reason = "the place was found or pushed just above")]
+    let place = epochs
+        .iter()
+        .position(|known| known.epoch == epoch)
+        .unwrap_or_else(|| {
+            epochs.push(PastEpoch::new(epoch));
+            epochs.len() - 1
+        });
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the place was found or pushed just above"
+    )]
     &mut epochs[place]
 }
 
@@ -421,7 +457,11 @@ fn epoch_mut(epochs: &mut Vec<PastEpoch>, epoch: Epoch) -> &mut PastEpoch {
 pub fn carried(deployment: &Deployment) -> Vec<JobName> {
     match &deployment.spec {
         Some(spec) => RunRecord::all(spec).iter().map(RunRecord::job).collect(),
-        None => deployment.job_names().iter().filter_map(|name| JobName::parse(name)).collect(),
+        None => deployment
+            .job_names()
+            .iter()
+            .filter_map(|name| JobName::parse(name))
+            .collect(),
     }
 }
 
@@ -436,7 +476,10 @@ pub fn is_live(deployment: &Deployment, job: &JobName, now: Timestamp) -> bool {
     }
     let progress = deployment.progress.as_ref();
     let status = progress.map(|progress| progress.job_status(&job.to_string()).deploy);
-    let since = deployment.phase_updated_at.or(deployment.updated_at).or(deployment.created_at);
+    let since = deployment
+        .phase_updated_at
+        .or(deployment.updated_at)
+        .or(deployment.created_at);
     deployment.phase == app_spec::Phase::Active
         && matches!(status, Some(StepStatus::Pending | StepStatus::Running))
         && since.is_some_and(|since| now < crate::after(since, crate::bounds::ACTIVE_JOB))
@@ -444,7 +487,9 @@ pub fn is_live(deployment: &Deployment, job: &JobName, now: Timestamp) -> bool {
 
 fn record_in(deployment: &Deployment, name: &JobName) -> Option<RunRecord> {
     let spec = deployment.spec.as_ref()?;
-    RunRecord::all(spec).into_iter().find(|record| record.job() == *name)
+    RunRecord::all(spec)
+        .into_iter()
+        .find(|record| record.job() == *name)
 }
 
 /// What one carrier of a job proves.
@@ -457,7 +502,11 @@ pub(crate) enum Proof {
     /// Every step ended with 0.
     Done,
     /// A step or check failed.
-    Failed { step: StepName, code: i32, check: bool },
+    Failed {
+        step: StepName,
+        code: i32,
+        check: bool,
+    },
     /// A needed variable was empty; nothing ran.
     Refused { variable: String },
     /// It may have run; how far is not known beyond this many steps.
@@ -465,12 +514,20 @@ pub(crate) enum Proof {
 }
 
 /// Returns what `deployment` proves about `job`, which was to run `steps`.
-pub(crate) fn proof(deployment: &Deployment, job: &JobName, steps: &[StepRef], mode: RunMode, observed: &Observed) -> Proof {
+pub(crate) fn proof(
+    deployment: &Deployment,
+    job: &JobName,
+    steps: &[StepRef],
+    mode: RunMode,
+    observed: &Observed,
+) -> Proof {
     let log = observed.logs.get(&(job.clone(), deployment.id.clone()));
     let conclusion = log.map(|log| log.evidence.conclusion(steps, mode));
     match conclusion {
         Some(Conclusion::Done) => return Proof::Done,
-        Some(Conclusion::Failed { step, code, check }) => return Proof::Failed { step, code, check },
+        Some(Conclusion::Failed { step, code, check }) => {
+            return Proof::Failed { step, code, check };
+        }
         Some(Conclusion::Disarmed(why)) => return Proof::Nothing(Some(why)),
         Some(Conclusion::Refused { variable }) => return Proof::Refused { variable },
         Some(Conclusion::Cut { .. } | Conclusion::Silent) | None => {}
@@ -492,7 +549,10 @@ pub(crate) fn proof(deployment: &Deployment, job: &JobName, steps: &[StepRef], m
             during,
             done: log.map_or(0, |log| leading_done(&log.evidence, steps)),
         },
-        _ => Proof::Unproven { during: None, done: 0 },
+        _ => Proof::Unproven {
+            during: None,
+            done: 0,
+        },
     }
 }
 
@@ -503,7 +563,9 @@ fn conclusion_is_silent(conclusion: Option<&Conclusion>) -> bool {
 /// Whether the platform's own progress shows that the job's process never started: its deploy step is still pending
 /// in a deployment that has ended, or its build failed. Absent progress proves nothing.
 fn never_reached(deployment: &Deployment, job: &JobName) -> bool {
-    let Some(progress) = &deployment.progress else { return false };
+    let Some(progress) = &deployment.progress else {
+        return false;
+    };
     let status = progress.job_status(&job.to_string());
     let built = match status.build {
         StepStatus::Success | StepStatus::Unknown | StepStatus::Other(_) => true,
@@ -513,7 +575,16 @@ fn never_reached(deployment: &Deployment, job: &JobName) -> bool {
 }
 
 fn leading_done(evidence: &Evidence, steps: &[StepRef]) -> u32 {
-    let ended = |step: &StepRef| evidence.steps.iter().any(|ran| ran.step == step.name && ran.code == Some(0));
+    // Marks that contradict each other prove nothing about any step.
+    if evidence.contradictory {
+        return 0;
+    }
+    let ended = |step: &StepRef| {
+        evidence
+            .steps
+            .iter()
+            .any(|ran| ran.step == step.name && ran.code == Some(0))
+    };
     u32::try_from(steps.iter().take_while(|step| ended(step)).count()).unwrap_or(u32::MAX)
 }
 
@@ -523,7 +594,11 @@ fn settle(epoch: &mut PastEpoch, name: &JobName, observed: &Observed) {
     let mode = epoch.mode();
     let mut shown: Vec<LedgerOutcome> = Vec::new();
     let mut pending = epoch.carriers.is_empty();
-    for deployment in observed.deployments.iter().filter(|one| epoch.carriers.contains(&one.id)) {
+    for deployment in observed
+        .deployments
+        .iter()
+        .filter(|one| epoch.carriers.contains(&one.id))
+    {
         if let Some(log) = observed.logs.get(&(name.clone(), deployment.id.clone())) {
             epoch.executions = epoch.executions.saturating_add(log.evidence.begins);
             if let Some(why) = &log.evidence.disarmed {
@@ -537,7 +612,9 @@ fn settle(epoch: &mut PastEpoch, name: &JobName, observed: &Observed) {
             Proof::Pending => pending = true,
             Proof::Nothing(_) => shown.push(LedgerOutcome::NeverStarted),
             Proof::Done => shown.push(LedgerOutcome::Done),
-            Proof::Failed { step, code, check } => shown.push(LedgerOutcome::Failed { step, code, check }),
+            Proof::Failed { step, code, check } => {
+                shown.push(LedgerOutcome::Failed { step, code, check })
+            }
             Proof::Refused { .. } => shown.extend(refused(&steps)),
             Proof::Unproven { done, .. } => shown.push(LedgerOutcome::Unproven { done }),
         }
@@ -545,17 +622,26 @@ fn settle(epoch: &mut PastEpoch, name: &JobName, observed: &Observed) {
     let evidence = shown.into_iter().max_by_key(strength);
     // A proof of done can't be undone by what is still to come; anything weaker waits for it.
     epoch.state_by_evidence = match &evidence {
-        Some(outcome) if !pending || *outcome == LedgerOutcome::Done => EpochState::Ended(outcome.clone()),
+        Some(outcome) if !pending || *outcome == LedgerOutcome::Done => {
+            EpochState::Ended(outcome.clone())
+        }
         Some(_) | None => EpochState::Open,
     };
-    let recorded = epoch.claims.iter().filter_map(|entry| entry.outcome.clone());
-    let strongest = recorded.chain(evidence.filter(|_| !pending)).max_by_key(strength);
+    let recorded = epoch
+        .claims
+        .iter()
+        .filter_map(|entry| entry.outcome.clone());
+    let strongest = recorded
+        .chain(evidence.filter(|_| !pending))
+        .max_by_key(strength);
     let open_claim = epoch.claims.iter().any(|entry| entry.outcome.is_none());
     // The ledger remembers what a log past its retention no longer shows; an open claim without any evidence stays
     // open, for its insert may be on its way.
     epoch.state = match (&epoch.state_by_evidence, strongest) {
         (EpochState::Ended(LedgerOutcome::Done), _) => EpochState::Ended(LedgerOutcome::Done),
-        (_, Some(outcome)) if !epoch.in_flight && (!open_claim || outcome != LedgerOutcome::Withdrawn) => {
+        (_, Some(outcome))
+            if !epoch.in_flight && (!open_claim || outcome != LedgerOutcome::Withdrawn) =>
+        {
             EpochState::Ended(outcome)
         }
         (EpochState::Ended(_) | EpochState::Open, _) => EpochState::Open,

@@ -142,7 +142,8 @@ impl HealthSample {
     /// Returns whether the answer was a 2xx.
     #[must_use]
     pub fn ok(self) -> bool {
-        self.status.is_some_and(|status| (200..300).contains(&status))
+        self.status
+            .is_some_and(|status| (200..300).contains(&status))
     }
 }
 
@@ -166,6 +167,12 @@ pub struct Doings {
     pub insert: Option<Put>,
     /// Removals this process sent, oldest first.
     pub removals: Vec<Put>,
+    /// The jobs those removals took out.
+    pub removed: Vec<String>,
+    /// Updates this process sent to put back what an update of ours had overwritten.
+    pub repairs: Vec<Put>,
+    /// The paths those updates put back.
+    pub repaired: Vec<String>,
     /// Deployments this process asked to cancel.
     pub cancelled: Vec<DeploymentId>,
     /// Outcomes recorded, by ledger entry.

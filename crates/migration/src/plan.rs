@@ -58,7 +58,9 @@ impl Plan {
     pub fn mode(&self) -> crate::RunMode {
         match self.request.intent {
             crate::Intent::Check => crate::RunMode::ChecksOnly,
-            crate::Intent::Run | crate::Intent::Retry | crate::Intent::Again { .. } => crate::RunMode::Steps,
+            crate::Intent::Run | crate::Intent::Retry | crate::Intent::Again { .. } => {
+                crate::RunMode::Steps
+            }
         }
     }
 

@@ -12,7 +12,7 @@ mod turn;
 use crate::document::in_backticks;
 use crate::{
     AppView, Estimate, Finding, History, Intent, Key, LedgerView, Observed, OnFailure, Plan,
-    Planned, Reason, Refusal, Request, Severity, insertion, live, planned_commit, without_ours,
+    Planned, Reason, Refusal, Request, Severity, baseline, insertion, live, planned_commit,
 };
 use app_spec::{App, Component, ComponentKind, Source};
 use turn::{Chosen, Turn};
@@ -104,7 +104,7 @@ fn settled(
         image_digest: digest.filter(|_| is_image).map(str::to_owned),
         cluster: request.settings.cluster.clone(),
         health_url,
-        baseline: without_ours(&app.spec, &request.settings.also_stale).fingerprint(),
+        baseline: baseline(&app.spec, &request.settings.also_stale),
         estimate,
         findings: Vec::new(),
         request,

@@ -164,6 +164,8 @@ reasons! {
     NeverStarted = "never-started" => MigrationFailed,
     /// The job is not proven to be out of the app.
     CleanUpNotProven = "clean-up-not-proven" => CleanUpNotProven,
+    /// Our update overwrote somebody's edit at a place that was edited since, too; a person decides what stays.
+    EditOverwritten = "edit-overwritten" => CleanUpNotProven,
     /// The job still runs and was left to itself; the sweeper takes it out.
     Detached = "detached" => CleanUpNotProven,
     /// The app was deleted meanwhile.
@@ -211,11 +213,19 @@ mod tests {
     fn codes_are_unique_and_kebab() {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
-        assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        assert!(
+            codes
+                .iter()
+                .all(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+        );
     }
 
     #[test]
     fn every_reason_says_what_it_means() {
-        assert!(Reason::ALL.iter().all(|reason| reason.meaning().ends_with('.')));
+        assert!(
+            Reason::ALL
+                .iter()
+                .all(|reason| reason.meaning().ends_with('.'))
+        );
     }
 }

@@ -53,6 +53,11 @@ pub struct VerdictFacts {
     pub recorded: bool,
     /// Jobs that were taken out (ours and declared stale ones).
     pub removed: Vec<String>,
+    /// Paths of somebody's edit that our update had overwritten and that were put back.
+    pub repaired: Vec<String>,
+    /// Paths of somebody's edit that our update had overwritten and that can't be put back, for they were edited since
+    /// or the history is unclear.
+    pub conflicts: Vec<String>,
 }
 
 /// What became of the steps.

@@ -7,8 +7,8 @@ use app_spec::{App, AppId, AppSpec, ComponentName};
 use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
 use migration::{
     Action, Claim, FirewallPolicy, FirewallView, Happening, LedgerOutcome, MadeClaim, Plan, Put,
-    PutRefused, PutResult, RECORD_VERSION, RunRecord, extra_rules, insertion, removal,
-    without_ours,
+    PutRefused, PutResult, RECORD_VERSION, RunRecord, baseline, extra_rules, insertion, lost_edits,
+    removal,
 };
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ impl Writer {
         match (action, plan) {
             (Action::Claim, Some(plan)) => self.claim(plan, world, tell).await,
             (Action::Insert, Some(plan)) => self.insert(plan, world, tell).await,
+            (Action::Repair, Some(plan)) => self.repair(plan, world, tell).await,
             (Action::Probe, Some(plan)) => world.probe(plan, tell).await,
             (Action::ReadFirewall, Some(plan)) => world.read_firewall(plan, tell).await,
             (Action::RestoreFirewall, Some(plan)) => self.restore_firewall(plan, world, tell).await,
@@ -64,6 +65,7 @@ impl Writer {
             (
                 Action::Claim
                 | Action::Insert
+                | Action::Repair
                 | Action::Probe
                 | Action::ReadFirewall
                 | Action::RestoreFirewall,
@@ -128,7 +130,7 @@ impl Writer {
         let Some(app) = self.fresh(world, tell).await else {
             return;
         };
-        let free = without_ours(&app.spec, &self.also_stale).fingerprint() == plan.baseline
+        let free = baseline(&app.spec, &self.also_stale) == plan.baseline
             && RunRecord::all(&app.spec).is_empty()
             && app.pinned.is_none()
             && app.in_progress.is_none();
@@ -180,11 +182,39 @@ impl Writer {
         let spec = removal(&app.spec, jobs, before.as_ref());
         let (Sent::Ok(put) | Sent::Refused(put, _)) = self.put(&spec, now, world, tell).await;
         if let PutResult::Applied(deployment) = &put.outcome {
-            let jobs = jobs.iter().map(ToString::to_string).collect();
+            let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+            let new = jobs
+                .iter()
+                .filter(|job| !world.seen.doings.removed.contains(job))
+                .cloned();
+            let new: Vec<String> = new.collect();
+            world.seen.doings.removed.extend(new);
             let deployment = deployment.clone();
             tell.tell(now, Happening::Removed { jobs, deployment });
         }
         world.seen.doings.removals.push(put);
+    }
+
+    /// Reads the app, puts back what an update of ours had overwritten, PUTs it at once.
+    async fn repair(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
+        let Some(app) = self.fresh(world, tell).await else {
+            return;
+        };
+        let now = at(&world.clock);
+        let lost = lost_edits(plan, &app, &world.seen);
+        let Some(spec) = lost.spec else { return };
+        let (Sent::Ok(put) | Sent::Refused(put, _)) = self.put(&spec, now, world, tell).await;
+        if put.outcome != PutResult::NotApplied {
+            let paths = lost.paths.join(", ");
+            tell.warn(
+                &world.clock,
+                format_args!(
+                    "somebody's edit was overwritten by our update and is put back: {paths}"
+                ),
+            );
+            world.seen.doings.repaired.extend(lost.paths);
+        }
+        world.seen.doings.repairs.push(put);
     }
 
     async fn fresh(&self, world: &mut Observer, tell: &mut Teller) -> Option<App> {

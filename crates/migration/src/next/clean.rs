@@ -188,6 +188,7 @@ fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
         | CleanUpAxis::Blocked) => axis,
     };
     facts.disarmed = outcome::disarmed(seen, &care);
+    facts.removed.clone_from(&seen.doings.removed);
     let reason = told.unwrap_or(match clean_up {
         _ if !running.is_empty() && goal.running == Running::LeaveAlone => Reason::Skipped,
         CleanUpAxis::Blocked if !running.is_empty() => Reason::Detached,

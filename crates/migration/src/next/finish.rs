@@ -3,12 +3,14 @@
 use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
 use crate::{
     EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
-    Plan, after, elapsed, extra_rules,
+    Plan, after, elapsed, extra_rules, lost_edits,
 };
 use std::time::Duration;
 
 /// Between two health probes.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How often an overwritten edit is put back in one run.
+const REPAIRS: usize = 2;
 /// How often the firewall is written in one run.
 const FIREWALL_WRITES: u32 = 2;
 
@@ -18,6 +20,19 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         .or_else(|| firewall(plan, seen, care))
         .or_else(|| record(plan, seen))
         .unwrap_or_else(|| done(outcome::of_plan(plan, seen, care, None)))
+}
+
+/// What our own updates overwrote is put back, once nothing of ours is in the app and nothing is in flight.
+pub(super) fn repair(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
+    let app = crate::app_of(seen)?;
+    let flying = seen.deployments.iter().any(|one| one.phase.is_in_flight());
+    let may = seen.mode == Mode::Main && seen.doings.repairs.len() < REPAIRS;
+    if !may || flying || !outcome::out(seen, care) {
+        return None;
+    }
+    lost_edits(plan, app, seen)
+        .spec
+        .map(|_| Next::Do(Action::Repair))
 }
 
 fn health(plan: &Plan, seen: &Observed) -> Option<Next> {

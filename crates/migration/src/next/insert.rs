@@ -5,8 +5,8 @@
 use super::{Action, Care, Next, WaitFor, bounds, done, may_insert, outcome, wait};
 use crate::{
     AppView, Contains, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
-    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, elapsed, live_commit,
-    planned_commit, without_ours,
+    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
+    planned_commit,
 };
 use app_spec::{App, Phase};
 
@@ -115,7 +115,7 @@ fn merge_deployment(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Opt
 /// What was planned is still what is live: the spec without ours, and the commit that the job will be built from.
 fn fits(plan: &Plan, app: &App, seen: &Observed) -> Option<Next> {
     let settings = &plan.request.settings;
-    let baseline = without_ours(&app.spec, &settings.also_stale).fingerprint();
+    let baseline = baseline(&app.spec, &settings.also_stale);
     let commit = planned_commit(&plan.request, app, seen);
     (baseline != plan.baseline || commit != plan.commit).then_some(Next::Replan)
 }

@@ -6,7 +6,8 @@ use crate::ledger::{Proof, proof};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, DisarmedCopy, EpochState, FirewallAxis, FirewallPolicy,
     FirewallView, HealthAxis, History, JobAxis, LedgerOutcome, Mode, Observed, Plan, PutResult,
-    Reason, Verdict, VerdictFacts, extra_rules, live, live_commit, without_ours,
+    Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit, lost_edits,
+    without_ours,
 };
 use app_spec::{App, Deployment, Phase, StepStatus};
 
@@ -255,7 +256,11 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
             .map(|((_, deployment), path)| (deployment.clone(), path.clone()))
             .collect(),
         recorded: !seen.doings.recorded.is_empty(),
-        removed: Vec::new(),
+        removed: seen.doings.removed.clone(),
+        repaired: seen.doings.repaired.clone(),
+        conflicts: app
+            .map(|app| lost_edits(plan, app, seen).conflicts)
+            .unwrap_or_default(),
     }
 }
 
@@ -283,7 +288,7 @@ pub(super) fn disarmed(seen: &Observed, care: &Care) -> Vec<DisarmedCopy> {
 fn changed_by_others(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Vec<String> {
     let stale = &plan.request.settings.also_stale;
     let now = without_ours(&app.spec, stale);
-    if now.fingerprint() == plan.baseline || !care.attempted(seen) {
+    if baseline(&app.spec, stale) == plan.baseline || !care.attempted(seen) {
         return Vec::new();
     }
     let before = seen
@@ -292,7 +297,7 @@ fn changed_by_others(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Ve
         .filter_map(|one| one.spec.as_ref())
         .find_map(|spec| {
             let spec = without_ours(spec, stale);
-            (spec.fingerprint() == plan.baseline).then_some(spec)
+            (app_spec::Fingerprint::without_secrets(&spec) == plan.baseline).then_some(spec)
         });
     match before {
         Some(before) => app_spec::changes(&before, &now)
@@ -328,6 +333,9 @@ fn reason(
         CleanUpAxis::Blocked => return Reason::CleanUpNotProven,
         CleanUpAxis::Sent if seen.mode != Mode::Post => return Reason::CleanUpNotProven,
         CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified => {}
+    }
+    if !verdict.facts.conflicts.is_empty() {
+        return Reason::EditOverwritten;
     }
     let cancelled_by_us = care
         .own(seen)

@@ -166,7 +166,7 @@ fn plan() -> Plan {
     let app = app_of(&world).unwrap();
     let steps = manifest.steps.clone();
     Plan {
-        baseline: without_ours(&app.spec, &[]).fingerprint(),
+        baseline: baseline(&app.spec, &[]),
         request: Request {
             manifest,
             reviewed: Reviewed::Unreviewed,

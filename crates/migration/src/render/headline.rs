@@ -187,6 +187,10 @@ fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
         ),
         Reason::Unhealthy => tail(Mark::Look, ", but the app does not answer as healthy"),
         Reason::Firewall => tail(Mark::Look, ", but the database's firewall is not as asked"),
+        Reason::EditOverwritten => tail(
+            Mark::Look,
+            ", but a person must look at an overwritten edit of the app spec",
+        ),
         Reason::Interrupted | Reason::Terminated => {
             tail(Mark::Look, "; the run was ended from outside")
         }

@@ -85,6 +85,7 @@ impl Status {
             | Reason::NeverStarted
             | Reason::Unhealthy
             | Reason::Firewall
+            | Reason::EditOverwritten
             | Reason::AccessLost
             | Reason::CleanUpNotProven
             | Reason::Detached

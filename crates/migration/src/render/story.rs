@@ -353,6 +353,20 @@ pub(crate) fn notes(report: &Report, verdict: &Verdict) -> Vec<Words> {
             "."
         ]);
     }
+    if !facts.repaired.is_empty() {
+        notes.push(words![
+            "An update of ours had overwritten somebody's edit of the app spec; it was put back: ",
+            list(facts.repaired.iter().map(own)),
+            "."
+        ]);
+    }
+    if !facts.conflicts.is_empty() {
+        notes.push(words![
+            "An update of ours may have overwritten somebody's edit of the app spec, and what should stand there can't be told: ",
+            list(facts.conflicts.iter().map(own)),
+            ". Compare the deployments' app specs in the control panel and set these places as they should be."
+        ]);
+    }
     let runs = usize::try_from(facts.executions)
         .unwrap_or(usize::MAX)
         .saturating_sub(facts.disarmed.len());

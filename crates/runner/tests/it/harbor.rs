@@ -149,6 +149,24 @@ pub(crate) fn open(world: World, ledger: MemoryLedger) -> Box_ {
     }
 }
 
+/// A client that lets something else happen in the world just before each request of its own arrives.
+pub(crate) fn client_that(
+    world: &World,
+    just_before: impl Fn(&World, &http::Request<bytes::Bytes>) + Send + Sync + 'static,
+) -> Client {
+    let inner = transport(world);
+    let world = world.clone();
+    let just_before = Arc::new(just_before);
+    let transport = Transport::new(tower::service_fn(
+        move |request: http::Request<bytes::Bytes>| {
+            just_before(&world, &request);
+            inner.clone().oneshot(request)
+        },
+    ));
+    let base = "http://127.0.0.1:9".parse().unwrap();
+    Client::new(transport, &base, SecretString::from("do-token")).unwrap()
+}
+
 pub(crate) fn transport(world: &World) -> Transport {
     let inner = world.in_process();
     Transport::new(tower::service_fn(move |request| {

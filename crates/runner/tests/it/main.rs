@@ -453,3 +453,103 @@ async fn a_stop_ends_within_seconds_and_a_post_step_cleans_up() {
     );
     assert_eq!(harbour.spec(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_our_update_overwrites_is_put_back() {
+    for (nth, place) in [(1, "the insert"), (2, "the removal")] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        harbour
+            .world
+            .turn(|knobs| knobs.overlap = sim::Overlap::Queue);
+        // Somebody else's update takes effect in the moment between our read and our write.
+        let world = harbour.world.clone();
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut other = harbor::open(world.clone(), harbour.ledger.clone());
+        other.harbor.client = harbor::client_that(&world, move |world, request| {
+            let update =
+                request.method() == http::Method::PUT && request.uri().path().contains("/v2/apps/");
+            if update && seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == nth {
+                world
+                    .edit_spec("shop", "colleague@example.com", |spec| {
+                        spec["services"][0]["instance_count"] = serde_json::json!(3);
+                    })
+                    .unwrap();
+            }
+        });
+        let ended = runner::migrate(&other.harbor, harbour.request(STEPS)).await;
+        let verdict = ended
+            .report
+            .verdict
+            .as_ref()
+            .unwrap_or_else(|| panic!("{place}: {:?}", ended.report.refusal));
+        let mut wanted = before.clone();
+        wanted["services"][0]["instance_count"] = serde_json::json!(3);
+        assert_eq!(harbour.spec(), wanted, "{place}: {verdict:#?}");
+        assert_eq!(
+            verdict.facts.repaired,
+            ["services[web].instance_count"],
+            "{place}"
+        );
+        assert_eq!(ended.reason, Reason::Done, "{place}: {verdict:#?}");
+        // The colleague's update just before the removal carries the job at the planned commit within its lease: it runs
+        // again, which nobody outside the job can prevent, and the report counts it.
+        assert_eq!(ran_steps(&harbour), nth, "{place}");
+        assert_eq!(verdict.facts.executions as usize, nth, "{place}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_during_the_run_stays_and_needs_no_repair() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    harbour
+        .world
+        .turn(|knobs| knobs.overlap = sim::Overlap::Queue);
+    let edit = async {
+        while newest_phase(&harbour.world.state()) != "DEPLOYING" {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        let edited = harbour
+            .world
+            .edit_spec("shop", "colleague@example.com", |spec| {
+                spec["services"][0]["instance_count"] = serde_json::json!(3);
+            });
+        edited.unwrap();
+    };
+    let (ended, ()) = tokio::join!(
+        runner::migrate(&harbour.harbor, harbour.request(STEPS)),
+        edit
+    );
+    let verdict = ended
+        .report
+        .verdict
+        .as_ref()
+        .unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
+    let mut wanted = before.clone();
+    wanted["services"][0]["instance_count"] = serde_json::json!(3);
+    assert_eq!(harbour.spec(), wanted);
+    assert_eq!(verdict.facts.repaired, Vec::<String>::new());
+    assert_eq!(
+        verdict.facts.changed_by_others,
+        ["services[web].instance_count"]
+    );
+    assert_eq!(ended.reason, Reason::Done, "{verdict:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_reads_anew_each_time_is_no_edit() {
+    let harbour = harbour();
+    harbour
+        .world
+        .turn(|knobs| knobs.ev_on_read = sim::EvOnRead::Changing);
+    let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
+    let verdict = ended
+        .report
+        .verdict
+        .as_ref()
+        .unwrap_or_else(|| panic!("{:?}", ended.report.refusal));
+    assert_eq!(ended.reason, Reason::Done, "{verdict:#?}");
+    assert_eq!(verdict.facts.changed_by_others, Vec::<String>::new());
+    assert_eq!(harbour.puts().len(), 2);
+}
