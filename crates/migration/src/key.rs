@@ -233,7 +233,7 @@ impl JobName {
     /// Returns the name as the platform's component name.
     #[must_use]
     pub fn component(&self) -> ComponentName {
-        ComponentName::from_platform(&self.to_string())
+        ComponentName::from_platform(self.to_string())
     }
 }
 

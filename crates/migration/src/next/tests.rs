@@ -311,14 +311,14 @@ fn disarmed() -> Evidence {
 fn verdict(next: Next) -> Verdict {
     match next {
         Next::Done(verdict) => *verdict,
-        other => panic!("not ended: {other:?}"),
+        other @ (Next::Do(_) | Next::Wait(_) | Next::Replan) => panic!("not ended: {other:?}"),
     }
 }
 
 fn waits_for(next: &Next) -> &WaitFor {
     match next {
         Next::Wait(wait) => &wait.what,
-        other => panic!("not waiting: {other:?}"),
+        other @ (Next::Do(_) | Next::Replan | Next::Done(_)) => panic!("not waiting: {other:?}"),
     }
 }
 
@@ -875,9 +875,7 @@ fn the_sweeper_touches_only_what_is_ours_or_declared() {
 
 #[test]
 fn the_sweeper_closes_the_claim_of_a_run_that_died_before_its_insert() {
-    let mut goal = CleanUp::default();
-    goal.keys = Some([key()].into());
-    let goal = Goal::Clean(goal);
+    let goal = Goal::Clean(CleanUp { keys: Some([key()].into()), ..CleanUp::default() });
     let mut world = sweeping(quiet("00:31:00"));
     world.ledger = LedgerView::Entries(vec![entry(7, "00:30:00", NONCE)]);
     assert_eq!(

@@ -150,7 +150,8 @@ async fn every_answer_to_the_open_questions_ends_well() {
         ListSpec, LogEncoding, PostDeployFailure, PostJobPhase, PutReply, RollbackJobs, RunCommand,
         SpecAfterRollback,
     };
-    let turns: &[(&str, fn(&mut sim::Knobs))] = &[
+    type Turn = fn(&mut sim::Knobs);
+    let turns: &[(&str, Turn)] = &[
         ("rows without spec", |knobs| {
             knobs.list_spec = ListSpec::Omitted
         }),
