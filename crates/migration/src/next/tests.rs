@@ -875,7 +875,10 @@ fn the_sweeper_touches_only_what_is_ours_or_declared() {
 
 #[test]
 fn the_sweeper_closes_the_claim_of_a_run_that_died_before_its_insert() {
-    let goal = Goal::Clean(CleanUp { keys: Some([key()].into()), ..CleanUp::default() });
+    let goal = Goal::Clean(CleanUp {
+        keys: Some([key()].into()),
+        ..CleanUp::default()
+    });
     let mut world = sweeping(quiet("00:31:00"));
     world.ledger = LedgerView::Entries(vec![entry(7, "00:30:00", NONCE)]);
     assert_eq!(
