@@ -128,7 +128,7 @@ fn findings_of(step: &StepName, what: &'static str, command: &str, shell: Shell)
                         "the {what} of step `{step}` has a pipe: `sh` forgets the exit code of the command before `|`, so that its failure would look like success"
                     ),
                     format!(
-                        "let a shell that knows `pipefail` run it, where the image has one:\n{}\nor put it into a script of the repository",
+                        "let a shell that knows `pipefail` run it, where the image has one:\n  {}\nor put it into a script of the repository",
                         in_bash(command)
                     ),
                 );

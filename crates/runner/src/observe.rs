@@ -85,6 +85,7 @@ impl Observer {
         self.seen.mode = mode;
         self.seen.doings = Doings::default();
         self.seen.health.clear();
+        self.seen.firewall = FirewallView::Unread;
         self.keys.extend(keys);
         self.ledger_due = true;
     }

@@ -96,7 +96,7 @@ fn findings_say_what_and_what_to_do() {
     insta::assert_snapshot!(told("node dump.js | grep 'it''s'", None, Shell::Sh), @r#"
     Error operator-pipe: the command of step `backfill` has a pipe: `sh` forgets the exit code of the command before `|`, so that its failure would look like success
     let a shell that knows `pipefail` run it, where the image has one:
-    bash -o pipefail -c 'node dump.js | grep '\''it'\'''\''s'\'''
+      bash -o pipefail -c 'node dump.js | grep '\''it'\'''\''s'\'''
     or put it into a script of the repository
     "#);
     insta::assert_snapshot!(told("node a.js &", None, Shell::Sh), @r#"
@@ -106,7 +106,7 @@ fn findings_say_what_and_what_to_do() {
     insta::assert_snapshot!(told("node a.js", Some("node a.js --dry-run | tail"), Shell::Sh), @r#"
     Error operator-pipe: the check of step `backfill` has a pipe: `sh` forgets the exit code of the command before `|`, so that its failure would look like success
     let a shell that knows `pipefail` run it, where the image has one:
-    bash -o pipefail -c 'node a.js --dry-run | tail'
+      bash -o pipefail -c 'node a.js --dry-run | tail'
     or put it into a script of the repository
     "#);
     insta::assert_snapshot!(told("echo 'a", None, Shell::Sh), @r#"

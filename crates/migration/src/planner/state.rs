@@ -85,7 +85,7 @@ fn undeclared_jobs(request: &Request, app: &App, key: &Key) -> Result<(), Refusa
             in_backticks(undeclared.iter().copied())
         ),
         format!(
-            "say which it is with one of these lines in {}:\naccept-jobs: [{}]  # belongs there, and may run with every deployment\nalso-stale: [{}]  # was left by hand; it is removed together with the temporary job",
+            "say which it is with one of these lines in {}:\n  accept-jobs: [{}]  # belongs there, and may run with every deployment\n  also-stale: [{}]  # was left by hand; it is removed together with the temporary job",
             crate::CONFIG_PATH,
             line(&settings.accept_jobs),
             line(&settings.also_stale),

@@ -241,8 +241,8 @@ fn an_undeclared_job_is_refused_with_both_lines_to_paste() {
     undeclared-job (11)
     app `terp` has the job `migration-job`, which every deployment runs, and this run makes two deployments
     say which it is with one of these lines in .github/harbor-pilot.yml:
-    accept-jobs: [migration-job]  # belongs there, and may run with every deployment
-    also-stale: [migration-job]  # was left by hand; it is removed together with the temporary job
+      accept-jobs: [migration-job]  # belongs there, and may run with every deployment
+      also-stale: [migration-job]  # was left by hand; it is removed together with the temporary job
     "#);
     let world = world
         .job(foreign("warm-cache", "PRE_DEPLOY"))
@@ -253,8 +253,8 @@ fn an_undeclared_job_is_refused_with_both_lines_to_paste() {
     undeclared-job (11)
     app `terp` has the jobs `migration-job`, `odd`, which every deployment runs, and this run makes two deployments
     say which it is with one of these lines in .github/harbor-pilot.yml:
-    accept-jobs: [warm-cache, migration-job, odd]  # belongs there, and may run with every deployment
-    also-stale: [migration-job, odd]  # was left by hand; it is removed together with the temporary job
+      accept-jobs: [warm-cache, migration-job, odd]  # belongs there, and may run with every deployment
+      also-stale: [migration-job, odd]  # was left by hand; it is removed together with the temporary job
     "#);
 }
 
@@ -1146,7 +1146,7 @@ fn a_command_that_loses_exit_codes_is_refused() {
     operator-refused (2)
     the command of step `columns` has a pipe: `sh` forgets the exit code of the command before `|`, so that its failure would look like success
     let a shell that knows `pipefail` run it, where the image has one:
-    bash -o pipefail -c 'a | b'
+      bash -o pipefail -c 'a | b'
     or put it into a script of the repository
     also: the command of step `backfill` sends a command into the background with `&`, and nobody would wait for its end
     "#);

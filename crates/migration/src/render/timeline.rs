@@ -155,7 +155,7 @@ pub(crate) fn phase_words(phase: &Phase, redactor: &Redactor) -> Words {
         Phase::PendingDeploy => words!["waits to be rolled out"],
         Phase::Deploying => words!["is being rolled out"],
         Phase::Active => words!["is live"],
-        Phase::Superseded => words!["was superseded"],
+        Phase::Superseded => words!["gave way to a newer one"],
         Phase::Error => words!["failed"],
         Phase::Canceled => words!["was cancelled"],
         Phase::Other(word) => words!["is in phase ", name(&redactor.clean_line(word))],
