@@ -87,6 +87,7 @@ async fn read_parts(client: &Client, of: LogOf<'_>, redactor: &Redactor) -> Resu
 struct Sink {
     file: Option<(std::fs::File, PathBuf)>,
     cleaner: LogCleaner,
+    component: String,
     nonce: Option<Nonce>,
     evidence: Option<EvidenceReader>,
     pieces: migration::LogLines,
@@ -99,6 +100,7 @@ impl Sink {
         Self {
             file: of.folder.and_then(|folder| create(folder, of)),
             cleaner: LogCleaner::new(redactor.clone()),
+            component: of.job.to_string(),
             nonce: of.nonce.cloned(),
             evidence: of.nonce.map(EvidenceReader::new),
             pieces: migration::LogLines::new(),
@@ -129,7 +131,7 @@ impl Sink {
                 .nonce
                 .as_ref()
                 .is_some_and(|nonce| is_mark(line.as_str(), nonce));
-            if mark || line.as_str().trim().is_empty() {
+            if mark || message(line.as_str(), &self.component).trim().is_empty() {
                 continue;
             }
             if self.tail.len() == TAIL_LINES {
@@ -157,6 +159,17 @@ impl Sink {
             lines: self.lines,
             path: self.file.map(|(_, path)| path),
         }
+    }
+}
+
+/// Returns a line without the component and the time that the platform puts before it (observed).
+fn message<'a>(line: &'a str, component: &str) -> &'a str {
+    let after_name = line
+        .strip_prefix(component)
+        .and_then(|rest| rest.strip_prefix(' '));
+    match after_name {
+        Some(rest) => rest.split_once(' ').map_or("", |(_, message)| message),
+        None => line,
     }
 }
 
