@@ -6,17 +6,19 @@
 
 pub mod args;
 pub mod choices;
-mod commands;
+pub mod commands;
 pub mod desk;
 pub mod hint;
 pub mod host;
 pub mod ledger;
+pub mod lineage;
 pub mod logging;
 pub mod progress;
+pub mod publish;
 pub mod settings;
 pub mod wiring;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Global, Output};
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use desk::Desk;
@@ -32,6 +34,16 @@ use tracing::instrument::WithSubscriber as _;
 /// # Cancel safety
 /// As the command's: a run that is cut off is looked at by whoever comes next.
 pub async fn run(host: Host, args: Vec<OsString>) -> u8 {
+    if is_post_step(&args) {
+        let global = Global {
+            output: Output::Text,
+            verbose: 0,
+        };
+        let log = logging::dispatch(&host, global, &wiring::redactor(&host, &[]));
+        return Box::pin(commands::action::post(&host))
+            .with_subscriber(log)
+            .await;
+    }
     let Cli { global, command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return told(&host, &error),
@@ -44,6 +56,7 @@ pub async fn run(host: Host, args: Vec<OsString>) -> u8 {
 
 async fn dispatch(desk: Desk<'_>, command: Command) -> u8 {
     match command {
+        Command::Action => Box::pin(commands::action::main(desk.host)).await,
         Command::Plan(args) => commands::run::plan(desk, args).await,
         Command::Check(args) => Box::pin(commands::run::check(desk, args)).await,
         Command::Run(args) => Box::pin(commands::run::run(desk, args)).await,
@@ -56,6 +69,18 @@ async fn dispatch(desk: Desk<'_>, command: Command) -> u8 {
         #[cfg(feature = "demo")]
         Command::Sim(args) => commands::sim::sim(desk, args).await,
     }
+}
+
+/// The name that the image has the binary under for the post step. The runner gives every step of an action the same
+/// arguments, so that the name is all they differ by.
+const POST: &str = "harbor-pilot-post";
+
+fn is_post_step(args: &[OsString]) -> bool {
+    args.first().is_some_and(|name| {
+        std::path::Path::new(name)
+            .file_name()
+            .is_some_and(|name| name == POST)
+    })
 }
 
 /// Tells what is wrong with the arguments, or the help that was asked for.

@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+pub mod action;
 pub(crate) mod clean;
 pub(crate) mod firewall;
 pub(crate) mod logs;

@@ -78,6 +78,23 @@ pub(super) async fn survey(
     found: &Found,
     ledger: Option<&FileLedger>,
 ) -> Result<Survey, Refusal> {
+    let entries = ledger.map_or_else(|| Ok(Vec::new()), FileLedger::all);
+    let entries = entries.map_err(|error| {
+        Refusal::new(
+            Reason::LedgerUnreachable,
+            chain(&error),
+            "Move the damaged file aside only when you know what ran.",
+        )
+    })?;
+    survey_with(access, found, entries).await
+}
+
+/// Looks at the deployments beside what a ledger holds.
+pub(super) async fn survey_with(
+    access: &Access,
+    found: &Found,
+    entries: Vec<LedgerEntry>,
+) -> Result<Survey, Refusal> {
     let refused = |error: Error| wiring::refused(access, &error);
     let id = &found.app.id;
     let deployments = access
@@ -101,14 +118,6 @@ pub(super) async fn survey(
             complete.push(row);
         }
     }
-    let entries = ledger.map_or_else(|| Ok(Vec::new()), FileLedger::all);
-    let entries = entries.map_err(|error| {
-        Refusal::new(
-            Reason::LedgerUnreachable,
-            chain(&error),
-            "Move the damaged file aside only when you know what ran.",
-        )
-    })?;
     Ok(of(found, complete, entries))
 }
 
@@ -215,7 +224,8 @@ fn undeclared<'a>(found: &'a Found, config: &'a Config) -> impl Iterator<Item = 
         })
 }
 
-fn text(found: &Found, survey: &Survey, config: &Config) -> String {
+/// Returns how things stand, for people.
+pub(super) fn text(found: &Found, survey: &Survey, config: &Config) -> String {
     let app = &found.app;
     let mut out = format!("App {} ({})\n", app.spec.name(), app.id);
     let mut line = |text: String| {

@@ -1,0 +1,26 @@
+# The Action's image: one static binary and nothing else. No shell, no package manager, no certificates of its own
+# (they are compiled in), so that nothing but Harbor Pilot can be run in it.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+# A binary for `FROM scratch` must not look for a libc: glibc is linked in. `--target` keeps the flag away from build
+# scripts and procedural macros, which can't be built statically. Without the default features there is no simulator
+# and no demo in the image. (scripts/build-image runs these same lines outside of Docker.)
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+RUN cargo build --profile image --locked --package cli --bin harbor-pilot --no-default-features \
+      --target "$(uname -m)-unknown-linux-gnu"
+# The runner starts the post step by its own path, and that name is how the program knows it.
+RUN mkdir -p target/image-files \
+    && cp "target/$(uname -m)-unknown-linux-gnu/image/harbor-pilot" target/image-files/harbor-pilot \
+    && ln -s harbor-pilot target/image-files/harbor-pilot-post
+
+FROM scratch
+LABEL org.opencontainers.image.title="Harbor Pilot" \
+      org.opencontainers.image.description="Runs one-off production migrations on DigitalOcean App Platform" \
+      org.opencontainers.image.source="https://github.com/harbor-pilot/harbor-pilot" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=build /src/target/image-files/ /
+# As a list: the program is the container's first process and gets the runner's signals itself, with no shell between.
+# No USER: the runner's own folders can only be reached as root, so the program drops its rights itself.
+ENTRYPOINT ["/harbor-pilot", "action"]
