@@ -72,6 +72,8 @@ pub enum Command {
     Firewall(FirewallArgs),
     /// Print the JSON Schema of a manifest or of the config.
     Schema(SchemaArgs),
+    /// Run as the GitHub Action: by the event and the inputs of the workflow.
+    Action,
     /// Serve the built-in simulator of App Platform and GitHub.
     #[cfg(feature = "demo")]
     Sim(SimArgs),
