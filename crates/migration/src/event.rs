@@ -111,6 +111,8 @@ pub enum Role {
     Rollback,
     /// Made by our removal.
     CleanUp,
+    /// Of the merged commit, waited for before the insert.
+    Merge,
     /// Somebody else's, waited for before the insert.
     Other,
 }

@@ -29,5 +29,10 @@ fn reason_codes() -> String {
 fn the_page_of_reason_codes_lists_every_reason() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reason-codes.md");
     let page = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(page, reason_codes(), "docs/reason-codes.md must read:\n{}", reason_codes());
+    assert_eq!(
+        page,
+        reason_codes(),
+        "docs/reason-codes.md must read:\n{}",
+        reason_codes()
+    );
 }

@@ -230,8 +230,7 @@ impl Run {
 
     async fn step(&mut self, goal: &Goal, plan: Option<&Plan>, effects: &mut u32) -> Step {
         self.world.look(plan.map(|plan| &plan.request)).await;
-        let job = plan.map(Plan::job);
-        self.tell.phases(&self.world.seen, job.as_ref());
+        self.tell.phases(&self.world.seen, plan);
         if let Some(plan) = plan {
             self.tell.put_back(&self.world.seen, plan);
         }

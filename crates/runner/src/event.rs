@@ -1,7 +1,7 @@
 //! The event stream: what changed between two looks, told once.
 
 use crate::poll::PlatformClock;
-use app_spec::{Deployment, DeploymentId, Phase, StepStatus};
+use app_spec::{CommitSha, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
 use migration::{
     Event, Happening, JobName, Observed, Plan, PutResult, Redactor, Report, Role, WaitFor, carried,
@@ -63,7 +63,7 @@ impl Teller {
     /// Tells what is waited for, when it is something new.
     pub(crate) fn wait(&mut self, at: Timestamp, what: &WaitFor) {
         // A deployment's phases have events of their own.
-        let told_otherwise = matches!(what, WaitFor::Job(..));
+        let told_otherwise = matches!(what, WaitFor::Job(..) | WaitFor::OtherDeployment(..));
         if self.waiting.as_ref() != Some(what) && !told_otherwise {
             let sentence = self.redactor.text(format_args!("{what}"));
             self.tell(at, Happening::Waiting(sentence));
@@ -83,9 +83,11 @@ impl Teller {
     }
 
     /// Tells which deployments are new or changed their phase, as far as this run is concerned with them.
-    pub(crate) fn phases(&mut self, seen: &Observed, job: Option<&JobName>) {
+    pub(crate) fn phases(&mut self, seen: &Observed, plan: Option<&Plan>) {
+        let job = plan.map(Plan::job);
+        let job = job.as_ref();
         for deployment in seen.deployments.iter().rev() {
-            let Some(role) = role(deployment, seen, job) else {
+            let Some(role) = role(deployment, seen, plan) else {
                 continue;
             };
             if self.phases.get(&deployment.id) != Some(&deployment.phase) {
@@ -118,7 +120,9 @@ pub(crate) fn at(clock: &PlatformClock) -> Timestamp {
 }
 
 /// Whose a deployment is to this run; nothing for deployments that have nothing to do with it.
-fn role(deployment: &Deployment, seen: &Observed, job: Option<&JobName>) -> Option<Role> {
+fn role(deployment: &Deployment, seen: &Observed, plan: Option<&Plan>) -> Option<Role> {
+    let job = plan.map(Plan::job);
+    let job = job.as_ref();
     let made_by = |outcome: &PutResult| matches!(outcome, PutResult::Applied(Some(id)) if *id == deployment.id);
     if seen
         .doings
@@ -152,7 +156,11 @@ fn role(deployment: &Deployment, seen: &Observed, job: Option<&JobName>) -> Opti
         .created_at
         .is_some_and(|created| created >= seen.since)
         || deployment.phase.is_in_flight();
-    recent.then_some(Role::Other)
+    let merge = plan.is_some_and(|plan| {
+        let commit = plan.request.commit.as_ref().map(CommitSha::as_str);
+        commit.is_some() && deployment.commit_of(plan.request.settings.reference.as_str()) == commit
+    });
+    recent.then_some(if merge { Role::Merge } else { Role::Other })
 }
 
 fn runs_now(deployment: &Deployment, job: &JobName) -> bool {

@@ -142,6 +142,7 @@ fn whose(role: Role) -> &'static str {
         Role::CarriesOurs => "Somebody else's deployment with our job in it, ",
         Role::Rollback => "The platform's rollback ",
         Role::CleanUp => "The clean-up deployment ",
+        Role::Merge => "The merged commit's own deployment ",
         Role::Other => "Somebody else's deployment ",
     }
 }
