@@ -20,16 +20,29 @@ pub struct Cli {
 }
 
 const AFTER: &str = "\
-The DigitalOcean token comes from DIGITALOCEAN_ACCESS_TOKEN; a run needs the scopes app:read, app:update, regions:read,
+The DigitalOcean token comes from DIGITALOCEAN_ACCESS_TOKEN. A run needs the scopes app:read, app:update, regions:read, \
 sizes:read and actions:read, and database:read for the firewall (database:update to restore it).
-Every flag of the heading `Choices` can be an environment variable too: HARBOR_PILOT_ and its name, such as
-HARBOR_PILOT_HEALTH_URL; for --api-url it is DIGITALOCEAN_API_URL. A flag outranks the variable, which outranks the
+
+Every flag under `Choices` can be an environment variable too: HARBOR_PILOT_ and its name, such as \
+HARBOR_PILOT_HEALTH_URL; for --api-url it is DIGITALOCEAN_API_URL. A flag outranks the variable, which outranks the \
 manifest, which outranks the config.
 
-Exit codes: 0 done, skipped or already ran; 1 migration failed; 2 usage or config; 3 authentication or scope;
-4 timed out; 5 failed and rolled back; 6 superseded or cancelled from outside; 7 clean-up not proven, a person must
-act; 8 another migration owns the app; 9 migration done, app unhealthy; 10 unproven; 11 refused by the app's state;
-12 platform or ledger unreachable, nothing inserted; 13 firewall not as asked; 130 and 143 signals.";
+Exit codes:
+  0  done, skipped, planned or already ran
+  1  the migration failed
+  2  usage or config
+  3  authentication or scope
+  4  timed out
+  5  failed, and the platform rolled the app back
+  6  superseded or cancelled from outside
+  7  clean-up not proven: a person must act
+  8  another migration owns the app
+  9  migration done, app unhealthy
+  10 unproven: it may have run
+  11 refused by the app's state
+  12 platform or ledger unreachable, nothing inserted
+  13 firewall not as asked
+  130, 143 ended by SIGINT, SIGTERM";
 
 /// What applies to every command.
 #[derive(Debug, Clone, Copy, Args)]
@@ -77,6 +90,27 @@ pub enum Command {
     /// Serve the built-in simulator of App Platform and GitHub.
     #[cfg(feature = "demo")]
     Sim(SimArgs),
+}
+
+impl Command {
+    /// Returns the names of the variables whose values must not be shown, as far as flags name them.
+    #[must_use]
+    pub fn secret_env(&self) -> &[String] {
+        match self {
+            Self::Plan(args) => &args.choices.secret_env,
+            Self::Check(args) => &args.choices.secret_env,
+            Self::Run(args) => &args.choices.secret_env,
+            Self::Logs(args) => &args.secret_env,
+            Self::Stop(_)
+            | Self::Status(_)
+            | Self::Reap(_)
+            | Self::Firewall(_)
+            | Self::Schema(_)
+            | Self::Action => &[],
+            #[cfg(feature = "demo")]
+            Self::Sim(_) => &[],
+        }
+    }
 }
 
 /// Which migration, from where.

@@ -159,3 +159,69 @@ pub fn listed(text: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Stream, Wire};
+
+    fn host(vars: &[(&str, &str)]) -> Host {
+        let (_, stop) = runner::stop_switch();
+        let nowhere = || Stream::new(std::io::sink());
+        let host = Host::new(nowhere(), nowhere(), "/nowhere".into(), Wire::Network, stop);
+        let vars = vars
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Host { vars, ..host }
+    }
+
+    #[test]
+    fn a_variable_fills_what_no_flag_says() {
+        let host = host(&[
+            ("HARBOR_PILOT_APP", "shop"),
+            ("HARBOR_PILOT_KIND", "PRE_DEPLOY"),
+            ("DIGITALOCEAN_API_URL", "http://here"),
+        ]);
+        let given = Choices {
+            kind: Some("POST_DEPLOY".to_owned()),
+            ..Choices::default()
+        };
+        let choices = given.or_from(&host).unwrap();
+        assert_eq!(choices.app.as_deref(), Some("shop"));
+        assert_eq!(choices.kind.as_deref(), Some("POST_DEPLOY"));
+        assert_eq!(choices.api_url.as_deref(), Some("http://here"));
+    }
+
+    /// The Actions runner passes every absent input as an empty variable.
+    #[test]
+    fn an_empty_variable_says_nothing() {
+        let host = host(&[
+            ("HARBOR_PILOT_APP", ""),
+            ("HARBOR_PILOT_PACE", ""),
+            ("HARBOR_PILOT_ALSO_STALE", ""),
+        ]);
+        let choices = Choices::default().or_from(&host).unwrap();
+        assert_eq!(
+            (choices.app, choices.pace, choices.also_stale),
+            (None, None, Vec::new())
+        );
+    }
+
+    #[test]
+    fn a_list_is_parted_by_commas_and_lines() {
+        assert_eq!(listed(" a, b\nc\n\n"), ["a", "b", "c"]);
+        let choices = Choices::default()
+            .or_from(&host(&[("HARBOR_PILOT_SECRET_ENV", "A,B\nC")]))
+            .unwrap();
+        assert_eq!(choices.secret_env, ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn a_pace_that_is_no_number_is_refused() {
+        let refusal = Choices::default()
+            .or_from(&host(&[("HARBOR_PILOT_PACE", "fast")]))
+            .unwrap_err();
+        insta::assert_snapshot!(refusal, @"`HARBOR_PILOT_PACE` holds `fast`, which is not a number");
+    }
+}

@@ -6,13 +6,16 @@
 use crate::args::{Global, Output};
 use crate::host::{Host, Stream};
 use crate::wiring::chain;
+use futures_util::future::{Either, select};
 use migration::render::{result, terminal};
 use migration::{Links, Reason, Redactor, Refusal, Report, Subject};
 use serde_json::Value;
 use std::fs::Permissions;
+use std::future::Future;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 /// The version of the documents that commands other than a run print.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -96,6 +99,25 @@ impl<'a> Desk<'a> {
         }
         self.tell(&short(&refusal));
         refusal.reason.exit().code()
+    }
+
+    /// Waits for `reads`, which change nothing, unless a stop is asked for first.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when it is.
+    ///
+    /// # Cancel safety
+    /// As that of `reads`, which is dropped at a stop.
+    pub async fn unless_stopped<T>(&self, reads: impl Future<Output = T>) -> Result<T, Refusal> {
+        let mut stop = self.host.stop.clone();
+        match select(pin!(reads), pin!(stop.asked())).await {
+            Either::Left((read, _)) => Ok(read),
+            Either::Right(_) => Err(Refusal::new(
+                Reason::Interrupted,
+                "interrupted before anything was sent",
+                "",
+            )),
+        }
     }
 
     /// Writes a result: the text for people, or the document.
@@ -231,5 +253,24 @@ fn terminated(report: &mut Report) {
         .filter(|refusal| refusal.reason == Reason::Interrupted)
     {
         refusal.reason = Reason::Terminated;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_that_the_actions_runner_obeys() {
+        let text = "a ##[group]b\n  ::add-mask::web\nfine: a::b\n";
+        insta::assert_snapshot!(harmless(text, Form::Text), @r"
+        a ##\[group]b
+        |   ::add-mask::web
+        fine: a::b
+        ");
+        let json = serde_json::json!({ "cause": "##[error]x" });
+        let shown = harmless(&json.to_string(), Form::Json);
+        assert!(!shown.contains("##["));
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), json);
     }
 }

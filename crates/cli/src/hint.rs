@@ -106,3 +106,17 @@ pub fn per_folder(ledger: &Path) -> String {
         ledger.display()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_to_paste_is_one_command_whatever_was_typed() {
+        let typed = Typed {
+            config: Some("it's; rm -rf /".to_owned()),
+            ..Typed::default()
+        };
+        insta::assert_snapshot!(reap(&AppId::new("11111111"), &typed), @r#"harbor-pilot reap --app 11111111 --config "it's; rm -rf /""#);
+    }
+}

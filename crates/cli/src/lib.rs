@@ -48,7 +48,11 @@ pub async fn run(host: Host, args: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return told(&host, &error),
     };
-    let redactor = wiring::redactor(&host, &[]);
+    let named = host
+        .var("HARBOR_PILOT_SECRET_ENV")
+        .map(choices::listed)
+        .unwrap_or_default();
+    let redactor = wiring::redactor(&host, &[named.as_slice(), command.secret_env()].concat());
     let log = logging::dispatch(&host, global, &redactor);
     let desk = Desk::new(&host, global, redactor);
     Box::pin(dispatch(desk, command)).with_subscriber(log).await
@@ -64,7 +68,7 @@ async fn dispatch(desk: Desk<'_>, command: Command) -> u8 {
         Command::Status(args) => commands::status::status(desk, args).await,
         Command::Reap(args) => commands::clean::reap(desk, args).await,
         Command::Logs(args) => commands::logs::logs(desk, args).await,
-        Command::Firewall(args) => commands::firewall::firewall(desk, args).await,
+        Command::Firewall(args) => Box::pin(commands::firewall::firewall(desk, args)).await,
         Command::Schema(args) => commands::schema::schema(&desk, &args),
         #[cfg(feature = "demo")]
         Command::Sim(args) => commands::sim::sim(desk, args).await,

@@ -17,11 +17,16 @@ use tokio::time::Instant;
 /// How often the living line moves.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Shows events until the stream ends.
+/// Shows events until the stream ends, and `note` once there is a plan that is carried out.
 ///
 /// # Cancel safety
 /// Safe: what was shown stays.
-pub async fn follow(mut events: mpsc::Receiver<Event>, desk: &Desk<'_>, pace: Pace) {
+pub async fn follow(
+    mut events: mpsc::Receiver<Event>,
+    desk: &Desk<'_>,
+    pace: Pace,
+    mut note: Option<String>,
+) {
     let mut living = desk.host.interactive.then(|| Living::new(pace));
     loop {
         let next = match &living {
@@ -41,6 +46,14 @@ pub async fn follow(mut events: mpsc::Receiver<Event>, desk: &Desk<'_>, pace: Pa
             (Some(living), line) => living.take(&event, line),
             (None, Some(line)) => desk.put(&desk.host.err, &line, Form::Text),
             (None, None) => {}
+        }
+        if let Happening::Planned(_) = &event.what
+            && let Some(note) = note.take()
+        {
+            match &living {
+                Some(living) => living.say(&note),
+                None => desk.tell(&note),
+            }
         }
     }
     living.iter().for_each(Living::end);
@@ -121,6 +134,10 @@ impl Living {
         };
         self.bar.set_message(format!("{time}{}", self.doing));
         self.bar.tick();
+    }
+
+    fn say(&self, note: &str) {
+        self.bar.println(note);
     }
 
     fn end(&self) {

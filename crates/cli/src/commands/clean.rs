@@ -45,7 +45,11 @@ pub(crate) async fn reap(mut desk: Desk<'_>, args: ReapArgs) -> u8 {
         Err(refusal) => return desk.refuse(refusal),
     };
     if args.dry_run {
-        return match here.survey().await {
+        return match desk
+            .unless_stopped(here.survey())
+            .await
+            .and_then(|survey| survey)
+        {
             Ok(survey) => show(&desk, &here, &survey),
             Err(refusal) => desk.refuse(refusal),
         };
@@ -101,7 +105,9 @@ impl Place {
         let state = folder(desk, self.state_dir.as_deref())?;
         let wanted = wiring::wanted_app(&choices, None, &config)?;
         let access = wiring::access(desk.host, &choices)?;
-        let found = wiring::resolve_app(&access, &wanted).await?;
+        let found = desk
+            .unless_stopped(wiring::resolve_app(&access, &wanted))
+            .await??;
         desk.subject.app = Some(desk.redactor.clean_line(found.app.spec.name()));
         desk.subject.migration.clone_from(&id);
         let keys = id.map(|id| [Key::of(&found.app.id, &id)].into());
@@ -161,7 +167,7 @@ impl Here {
             ..self.goal.clone()
         };
         let work = async move { runner::clean(&harbor, goal, Mode::Sweep).await };
-        let follow = progress::follow(received, desk, self.access.pace);
+        let follow = progress::follow(received, desk, self.access.pace, None);
         let (ended, ()) = tokio::join!(Box::pin(work), follow);
         let links = hint::links(&self.found.app.id, None, &self.typed);
         let code = desk.report(ended.report, &links);

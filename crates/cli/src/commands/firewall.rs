@@ -15,10 +15,10 @@ use migration::{Reason, Refusal, extra_rules};
 use serde_json::json;
 
 /// Checks or restores.
-pub(crate) async fn firewall(mut desk: Desk<'_>, args: FirewallArgs) -> u8 {
+pub(crate) async fn firewall(desk: Desk<'_>, args: FirewallArgs) -> u8 {
     let done = match args.what {
-        FirewallCommand::Check(which) => check(&mut desk, which).await,
-        FirewallCommand::Restore(restore) => put_back(&mut desk, restore).await,
+        FirewallCommand::Check(which) => check(&desk, which).await,
+        FirewallCommand::Restore(restore) => Box::pin(put_back(&desk, restore)).await,
     };
     done.unwrap_or_else(|refusal| desk.refuse(refusal))
 }
@@ -32,7 +32,7 @@ struct Read {
     rules: FirewallRules,
 }
 
-async fn read(desk: &mut Desk<'_>, which: FirewallWhich) -> Result<Read, Refusal> {
+async fn read(desk: &Desk<'_>, which: FirewallWhich) -> Result<Read, Refusal> {
     let choices = which.place.choices().or_from(desk.host)?;
     let config = wiring::config(desk.host, &choices)?;
     let keep = settings::keep_rules(
@@ -109,16 +109,16 @@ async fn cluster_of(access: &Access, found: &Found, database: &str) -> Result<Cl
         })
 }
 
-async fn check(desk: &mut Desk<'_>, which: FirewallWhich) -> Result<u8, Refusal> {
-    let read = read(desk, which).await?;
+async fn check(desk: &Desk<'_>, which: FirewallWhich) -> Result<u8, Refusal> {
+    let read = desk.unless_stopped(read(desk, which)).await??;
     Ok(tell(desk, &read, &read.rules, Wrote::No))
 }
 
-async fn put_back(desk: &mut Desk<'_>, args: FirewallRestore) -> Result<u8, Refusal> {
+async fn put_back(desk: &Desk<'_>, args: FirewallRestore) -> Result<u8, Refusal> {
     if !args.yes && desk.host.input.is_none() {
         return Err(hint::unconfirmed("a write to the firewall"));
     }
-    let read = read(desk, args.which).await?;
+    let read = desk.unless_stopped(read(desk, args.which)).await??;
     let app = &read.found.app.id;
     let target = read.rules.app_only(app, &read.keep);
     if target == read.rules {

@@ -3,6 +3,7 @@
 use super::status::cleaned;
 use crate::args::LogsArgs;
 use crate::args::Output;
+use crate::choices::Choices;
 use crate::desk::{self, Desk, Form};
 use crate::wiring::{self, Access};
 use app_spec::{AppId, DeploymentId};
@@ -15,23 +16,24 @@ const FRESH_ADDRESSES: u32 = 5;
 
 /// Prints the log of a migration's job, once for each deployment that ran it.
 pub(crate) async fn logs(mut desk: Desk<'_>, args: LogsArgs) -> u8 {
-    match print(&mut desk, &args).await {
-        Ok(code) => code,
-        Err(refusal) => desk.refuse(refusal),
-    }
+    let choices = match args.place.choices().or_from(desk.host) {
+        Ok(choices) => choices,
+        Err(refusal) => return desk.refuse(refusal),
+    };
+    let secrets = [choices.secret_env.clone(), args.secret_env.clone()].concat();
+    desk.redactor = wiring::redactor(desk.host, &secrets);
+    let printed = desk.unless_stopped(print(&desk, &args, &choices)).await;
+    printed
+        .and_then(|printed| printed)
+        .unwrap_or_else(|refusal| desk.refuse(refusal))
 }
 
-async fn print(desk: &mut Desk<'_>, args: &LogsArgs) -> Result<u8, Refusal> {
-    let choices = args.place.choices().or_from(desk.host)?;
-    desk.redactor = wiring::redactor(
-        desk.host,
-        &[choices.secret_env.clone(), args.secret_env.clone()].concat(),
-    );
-    let config = wiring::config(desk.host, &choices)?;
+async fn print(desk: &Desk<'_>, args: &LogsArgs, choices: &Choices) -> Result<u8, Refusal> {
+    let config = wiring::config(desk.host, choices)?;
     let id = MigrationId::parse(&args.migration_id)
         .map_err(|error| Refusal::new(Reason::Usage, error.to_string(), ""))?;
-    let wanted = wiring::wanted_app(&choices, None, &config)?;
-    let access = wiring::access(desk.host, &choices)?;
+    let wanted = wiring::wanted_app(choices, None, &config)?;
+    let access = wiring::access(desk.host, choices)?;
     let app = wiring::resolve_app(&access, &wanted).await?.app;
     let key = Key::of(&app.id, &id);
     let (job, carriers) = carriers(&access, &app.id, &key, args.epoch.map(Epoch)).await?;

@@ -63,7 +63,9 @@ pub(super) async fn prepare(desk: &mut Desk<'_>, asked: Asked<'_>) -> Result<Pre
     let wanted = wiring::wanted_app(&choices, manifest.app.as_deref(), &config)?;
     desk.subject.app = Some(desk.redactor.clean_line(&wanted));
     let access = wiring::access(host, &choices)?;
-    let found = wiring::resolve_app(&access, &wanted).await?;
+    let found = desk
+        .unless_stopped(wiring::resolve_app(&access, &wanted))
+        .await??;
     let app = &found.app;
     desk.subject.app = Some(desk.redactor.clean_line(app.spec.name()));
     desk.subject.key = Some(Key::of(&app.id, &manifest.id));
@@ -102,8 +104,14 @@ pub(super) async fn prepare(desk: &mut Desk<'_>, asked: Asked<'_>) -> Result<Pre
 }
 
 impl Prepared {
-    /// Carries `work` out with a harbour of its own, its events shown as they come.
-    pub(super) async fn told<'d, F, W>(&self, desk: &Desk<'d>, work: W) -> Ended
+    /// Carries `work` out with a harbour of its own, its events shown as they come, and
+    /// `note` with its plan.
+    pub(super) async fn told<'d, F, W>(
+        &self,
+        desk: &Desk<'d>,
+        note: Option<String>,
+        work: W,
+    ) -> Ended
     where
         W: FnOnce(Harbor, Request) -> F,
         F: Future<Output = Ended>,
@@ -121,25 +129,24 @@ impl Prepared {
             events,
             stop: desk.host.stop.clone(),
         };
-        let follow = progress::follow(received, desk, self.access.pace);
+        let follow = progress::follow(received, desk, self.access.pace, note);
         let (ended, ()) = tokio::join!(Box::pin(work(harbor, self.request.clone())), follow);
         ended
     }
 
     /// Makes the plan; writes nothing.
-    pub(super) async fn plan(&self, desk: &Desk<'_>) -> Ended {
-        let mut ended = self
-            .told(desk, |harbor, request| async move {
-                runner::plan(&harbor, request).await
-            })
-            .await;
+    pub(super) async fn plan(&self, desk: &Desk<'_>) -> Result<Ended, Refusal> {
+        let planning = self.told(desk, None, |harbor, request| async move {
+            runner::plan(&harbor, request).await
+        });
+        let mut ended = desk.unless_stopped(planning).await?;
         ended.report.purpose = migration::Purpose::Preview;
         if let Some(plan) = &ended.report.plan {
             // A plan that was made can be shown; where it can't, the rest of it still is.
             let diff = migration::plan_diff(plan, &self.found.app.spec).ok();
             ended.report.plan_diff = diff.map(|diff| desk.redactor.clean(&diff));
         }
-        ended
+        Ok(ended)
     }
 }
 

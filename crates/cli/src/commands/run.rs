@@ -4,10 +4,8 @@ use super::prepare::{Asked, Prepared, is_to_run, prepare};
 use crate::args::{AgainArgs, CheckArgs, PlanArgs, RunArgs};
 use crate::desk::{Desk, Form};
 use crate::hint;
-use futures_util::future::{Either, select};
 use migration::render::terminal;
 use migration::{Reason, Refusal};
-use std::pin::pin;
 
 /// Shows what a run would do.
 pub(crate) async fn plan(mut desk: Desk<'_>, args: PlanArgs) -> u8 {
@@ -86,7 +84,10 @@ impl Consent {
 }
 
 async fn show_plan(desk: &Desk<'_>, prepared: &Prepared) -> u8 {
-    let ended = prepared.plan(desk).await;
+    let ended = match prepared.plan(desk).await {
+        Ok(ended) => ended,
+        Err(refusal) => return desk.refuse(refusal),
+    };
     let links = hint::links(
         &prepared.found.app.id,
         Some(&prepared.request),
@@ -115,7 +116,10 @@ async fn go(desk: &mut Desk<'_>, asked: Asked<'_>, consent: Consent) -> u8 {
         &prepared.typed,
     );
     if consent == Consent::ToAsk {
-        let planned = prepared.plan(desk).await;
+        let planned = match prepared.plan(desk).await {
+            Ok(planned) => planned,
+            Err(refusal) => return desk.refuse(refusal),
+        };
         if !is_to_run(&planned) {
             return desk.report(planned.report, &links);
         }
@@ -127,15 +131,13 @@ async fn go(desk: &mut Desk<'_>, asked: Asked<'_>, consent: Consent) -> u8 {
             &terminal::render_final(&shown, &links),
             Form::Text,
         );
-        desk.tell(&hint::per_folder(prepared.ledger.path()));
         if let Err(refusal) = agreed(desk).await {
             return desk.refuse(refusal);
         }
-    } else {
-        desk.tell(&hint::per_folder(prepared.ledger.path()));
     }
+    let note = hint::per_folder(prepared.ledger.path());
     let ended = prepared
-        .told(desk, |harbor, request| async move {
+        .told(desk, Some(note), |harbor, request| async move {
             runner::migrate(&harbor, request).await
         })
         .await;
@@ -157,18 +159,13 @@ pub(super) async fn agreed(desk: &Desk<'_>) -> Result<(), Refusal> {
         return Err(hint::unconfirmed("this"));
     };
     desk.put(&desk.host.err, "Go on? Type yes:", Form::Text);
-    let mut stop = desk.host.stop.clone();
     let answer = tokio::task::spawn_blocking(move || input.line());
-    let declined = |message: &str| Refusal::new(Reason::Skipped, message, "Nothing was changed.");
-    match select(pin!(answer), pin!(stop.asked())).await {
-        Either::Left((Ok(Ok(line)), _)) if matches!(line.to_lowercase().as_str(), "y" | "yes") => {
-            Ok(())
-        }
-        Either::Left(_) => Err(declined("not confirmed")),
-        Either::Right(_) => Err(Refusal::new(
-            Reason::Interrupted,
-            "interrupted before anything was sent",
-            "",
+    match desk.unless_stopped(answer).await? {
+        Ok(Ok(line)) if matches!(line.to_lowercase().as_str(), "y" | "yes") => Ok(()),
+        Ok(_) | Err(_) => Err(Refusal::new(
+            Reason::Skipped,
+            "not confirmed",
+            "Nothing was changed.",
         )),
     }
 }

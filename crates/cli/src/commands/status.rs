@@ -24,8 +24,9 @@ const PAGES: u32 = 1;
 const ROWS_BY_ID: usize = 40;
 
 /// Shows how things stand.
-pub(crate) async fn status(mut desk: Desk<'_>, args: StatusArgs) -> u8 {
-    match look(&mut desk, &args).await {
+pub(crate) async fn status(desk: Desk<'_>, args: StatusArgs) -> u8 {
+    let looked = desk.unless_stopped(look(&desk, &args)).await;
+    match looked.and_then(|looked| looked) {
         Ok((config, found, survey)) => {
             let text = text(&found, &survey, &config);
             desk.result(
@@ -38,7 +39,7 @@ pub(crate) async fn status(mut desk: Desk<'_>, args: StatusArgs) -> u8 {
     }
 }
 
-async fn look(desk: &mut Desk<'_>, args: &StatusArgs) -> Result<(Config, Found, Survey), Refusal> {
+async fn look(desk: &Desk<'_>, args: &StatusArgs) -> Result<(Config, Found, Survey), Refusal> {
     let choices = args.place.choices().or_from(desk.host)?;
     let config = wiring::config(desk.host, &choices)?;
     let wanted = wiring::wanted_app(&choices, None, &config)?;
