@@ -24,7 +24,7 @@ use crate::logs::LogGuard;
 use crate::reply::{self, RateLimit, Reply};
 use crate::retry::Retry;
 use crate::token::{self, TokenError};
-use crate::transport::{Body, BoxError, NotSent, Refusal, Transport};
+use crate::transport::{Body, BoxError, NotSent, PublicHostsOnly, Refusal, Transport};
 
 /// The largest JSON body that is read, in bytes. A page of 200 deployments carries 200 whole specs; a spec of
 /// the size that the platform's own panel still edits is some tens of kilobytes.
@@ -131,6 +131,16 @@ impl Client {
     #[must_use]
     pub fn with_log_guard(self, log_guard: LogGuard) -> Self {
         Self { log_guard, ..self }
+    }
+
+    /// Returns the mark that a request to `url`, which somebody else wrote, has to carry.
+    ///
+    /// It is left out for an address of this machine where the API itself is on this machine: a simulator, whose apps
+    /// and logs are here too.
+    #[must_use]
+    pub fn mark_for(&self, url: &Url) -> Option<PublicHostsOnly> {
+        let on_this_machine = address::is_loopback(&self.base) && address::is_loopback(url);
+        (!on_this_machine).then_some(PublicHostsOnly)
     }
 
     /// Returns the token's budget as the latest reply told it.

@@ -193,7 +193,10 @@ impl Clients {
     ) -> Result<&reqwest::Client, Refusal> {
         let host = || url.host_str().unwrap_or_default().to_owned();
         match url.scheme() {
-            "http" if address::is_loopback(url) => Ok(&self.loopback),
+            "http" if address::is_loopback(url) => match public_only {
+                Some(PublicHostsOnly) => Err(Refusal::NotPublic { host: host() }),
+                None => Ok(&self.loopback),
+            },
             "http" => Err(Refusal::PlainHttp { host: host() }),
             "https" => match public_only {
                 Some(PublicHostsOnly) if !address::can_be_public(url) => {
@@ -322,6 +325,8 @@ mod tests {
             "https://127.0.0.1/",
             "https://[fd00:ec2::254]/",
             "https://localhost/",
+            "http://127.0.0.1:8080/",
+            "http://localhost/",
         ] {
             let mut request = get(uri);
             request.extensions_mut().insert(PublicHostsOnly);

@@ -68,7 +68,7 @@ impl Observer {
     }
 
     pub(crate) async fn ask_health(&self, url: &str) -> HealthSample {
-        probe(&self.transport, url, at(&self.clock)).await
+        probe((&self.transport, &self.client), url, at(&self.clock)).await
     }
 
     /// Reads the firewall.

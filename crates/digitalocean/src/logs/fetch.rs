@@ -13,12 +13,11 @@ pub use super::keep::{FetchedLog, LogLimits};
 
 use super::PresignedUrl;
 use super::keep::Unpacked;
-use crate::address;
 use crate::attempt::{Attempt, Effect, PlatformText, Scope};
 use crate::client::{Client, transport_error};
 use crate::error::Error;
 use crate::reply;
-use crate::transport::{Body, PublicHostsOnly, Refusal};
+use crate::transport::{Body, Refusal};
 
 impl Client {
     /// Reads a stored log from its URL and passes its text to `sink`, unpacked when it is gzip.
@@ -110,12 +109,11 @@ impl Client {
         let parsed = url
             .url()
             .ok_or_else(|| Refusal::Malformed("the address of the log is no URL".into()))?;
-        // A simulator on this machine serves its logs from this machine too.
-        let on_this_machine = address::is_loopback(&self.base) && address::is_loopback(&parsed);
+        let mark = self.mark_for(&parsed);
         let host = parsed.host_str().unwrap_or_default().to_owned();
         match parsed.scheme() {
             "https" => {}
-            "http" if on_this_machine => {}
+            "http" if mark.is_none() => {}
             "http" => return Err(Refusal::PlainHttp { host }),
             scheme => {
                 return Err(Refusal::Scheme {
@@ -127,9 +125,9 @@ impl Client {
             .header(header::ACCEPT, "*/*")
             .body(Bytes::new())
             .map_err(|error| Refusal::Malformed(error.into()))?;
-        if !on_this_machine {
+        if let Some(mark) = mark {
             self.log_guard.check(&parsed)?;
-            request.extensions_mut().insert(PublicHostsOnly);
+            request.extensions_mut().insert(mark);
         }
         Ok(request)
     }
