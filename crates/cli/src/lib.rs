@@ -72,6 +72,8 @@ async fn dispatch(desk: Desk<'_>, command: Command) -> u8 {
         Command::Schema(args) => commands::schema::schema(&desk, &args),
         #[cfg(feature = "demo")]
         Command::Sim(args) => commands::sim::sim(desk, args).await,
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => Box::pin(commands::demo::demo(desk, args)).await,
     }
 }
 

@@ -1,6 +1,8 @@
 //! `sim`: the built-in simulator on a socket of this machine, until it is stopped.
 
-use crate::args::SimArgs;
+use super::demo::world::WORLD;
+use super::sql;
+use crate::args::{SimArgs, SimCommand};
 use crate::desk::{self, Desk};
 use crate::wiring::chain;
 use futures_util::future::{Either, select};
@@ -13,6 +15,9 @@ use tokio::net::TcpListener;
 
 /// Serves a world and prints where, and what is in it.
 pub(crate) async fn sim(desk: Desk<'_>, args: SimArgs) -> u8 {
+    if let Some(SimCommand::Sql(args)) = &args.what {
+        return sql::sql(&desk, args);
+    }
     match serve(&desk, args).await {
         Ok(()) => Reason::Done.exit().code(),
         Err(refusal) => desk.refuse(refusal),
@@ -36,18 +41,15 @@ async fn serve(desk: &Desk<'_>, args: SimArgs) -> Result<(), Refusal> {
             "it must be a number from 1 on",
         ));
     }
-    let Some(path) = &args.world else {
-        return Err(usage(
-            "no world is named".to_owned(),
-            "Name a world file with `--world FILE`.",
-        ));
+    let text = match &args.world {
+        None => WORLD.to_owned(),
+        Some(path) => std::fs::read_to_string(desk.host.path(path)).map_err(|error| {
+            usage(
+                format!("cannot read the world `{}`: {error}", path.display()),
+                "",
+            )
+        })?,
     };
-    let text = std::fs::read_to_string(desk.host.path(path)).map_err(|error| {
-        usage(
-            format!("cannot read the world `{}`: {error}", path.display()),
-            "",
-        )
-    })?;
     let config = WorldConfig::read(&text).map_err(|error| {
         usage(
             chain(&error),
