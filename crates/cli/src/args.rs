@@ -3,7 +3,10 @@
 //! Raw flags only; `settings` gives them a meaning. Secrets are never arguments.
 
 use crate::choices::Choices;
+#[cfg(feature = "demo")]
+use crate::commands::{demo::DemoArgs, sql::SqlArgs};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "demo")]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -90,6 +93,9 @@ pub enum Command {
     /// Serve the built-in simulator of App Platform and GitHub.
     #[cfg(feature = "demo")]
     Sim(SimArgs),
+    /// Replay the TER-235 incident on the built-in simulator.
+    #[cfg(feature = "demo")]
+    Demo(DemoArgs),
 }
 
 impl Command {
@@ -108,7 +114,7 @@ impl Command {
             | Self::Schema(_)
             | Self::Action => &[],
             #[cfg(feature = "demo")]
-            Self::Sim(_) => &[],
+            Self::Sim(_) | Self::Demo(_) => &[],
         }
     }
 }
@@ -367,6 +373,7 @@ pub enum SchemaOf {
 }
 
 /// `sim`.
+#[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub struct SimArgs {
     /// Where to listen; port 0 takes a free one.
@@ -378,6 +385,18 @@ pub struct SimArgs {
     /// The world it begins with [default: the TER-235 incident].
     #[arg(long, value_name = "FILE")]
     pub world: Option<PathBuf>,
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub what: Option<SimCommand>,
+}
+
+/// What `sim` does besides serving.
+#[cfg(feature = "demo")]
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// Run the statements of a file on the database of DATABASE_URL: the `sql` command of the demo's jobs.
+    #[command(hide = true)]
+    Sql(SqlArgs),
 }
 
 fn step(text: &str) -> Result<(String, String), String> {
