@@ -1,21 +1,24 @@
 //! `status`: what of ours is in the app, what ran, what goes on, and what would refuse a run. Reads only.
 
+mod document;
+mod words;
+
 use crate::args::StatusArgs;
-use crate::desk::{self, Desk};
+use crate::desk::Desk;
 use crate::ledger::file::FileLedger;
 use crate::wiring::{self, Access, Found, chain};
-use app_spec::{Deployment, DeploymentId, JobKind};
+use app_spec::{Deployment, JobKind};
 use digitalocean::Error;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use migration::{
-    AppView, Config, Doings, EpochState, FirewallView, History, JobName, Key, LedgerEntry,
-    LedgerOutcome, LedgerView, Mode, Observed, PastEpoch, Reason, Refusal, RunMode, RunRecord,
-    carried, elapsed, live,
+    AppView, Config, Doings, FirewallView, History, JobName, Key, LedgerEntry, LedgerView, Mode,
+    Observed, Reason, Refusal, RunRecord, carried, live,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::time::Duration;
+
+use self::document::document;
+pub(super) use self::words::text;
 
 /// How many pages of 200 deployments are looked back: the ledger knows what is older.
 const PAGES: u32 = 1;
@@ -223,271 +226,6 @@ fn undeclared<'a>(found: &'a Found, config: &'a Config) -> impl Iterator<Item = 
             };
             (runs && !declared(job.name())).then_some(job.name())
         })
-}
-
-/// Returns how things stand, for people.
-pub(super) fn text(found: &Found, survey: &Survey, config: &Config) -> String {
-    let app = &found.app;
-    let mut out = format!("App {} ({})\n", app.spec.name(), app.id);
-    let mut line = |text: String| {
-        // Writing into a String can't fail.
-        let _written = writeln!(out, "{text}");
-    };
-    match &survey.live {
-        Some(live) => line(format!(
-            "  live: deployment {}{}",
-            live.id,
-            age(live.created_at, survey.now)
-        )),
-        None => line("  nothing is live; a run would be refused".to_owned()),
-    }
-    if let Some(pinned) = &app.pinned {
-        line(format!(
-            "  pinned to deployment {} by a rollback: commit or revert it in the control panel; until then a run is refused",
-            pinned.id
-        ));
-    }
-    for deployment in &survey.in_flight {
-        let cause = if deployment.cause.is_empty() {
-            String::new()
-        } else {
-            format!(", {}", deployment.cause)
-        };
-        line(format!(
-            "  in flight: deployment {} is {}{}{cause}",
-            deployment.id,
-            deployment.phase,
-            age(deployment.created_at, survey.now)
-        ));
-    }
-    for job in undeclared(found, config) {
-        line(format!(
-            "  undeclared: job {job} runs with every deployment; a run is refused until the config says `accept-jobs` or `also-stale`"
-        ));
-    }
-    line(String::new());
-    if survey.jobs.is_empty() {
-        line("No temporary job is in the app.".to_owned());
-    } else {
-        line("Temporary jobs in the app:".to_owned());
-    }
-    for job in &survey.jobs {
-        line(format!("  {}{}", job.name, about(job, survey)));
-    }
-    line(String::new());
-    if survey.histories.is_empty() {
-        line("No migration is on record.".to_owned());
-    } else {
-        line("Migrations on record:".to_owned());
-    }
-    for (key, history) in &survey.histories {
-        let name = migration_of(history).unwrap_or_else(|| "(unnamed)".to_owned());
-        line(format!("  {name} (key {key})"));
-        for epoch in &history.epochs {
-            line(format!(
-                "    epoch {}: {}{}",
-                epoch.epoch,
-                ended(epoch),
-                by(epoch)
-            ));
-        }
-    }
-    out
-}
-
-fn about(job: &SeenJob, survey: &Survey) -> String {
-    let mut text = String::new();
-    if let Some(record) = &job.record {
-        text.push_str(&format!(
-            ", migration {}, from {}",
-            record.migration,
-            asker(record.repository.as_deref(), record.pr)
-        ));
-    }
-    text.push_str(&age(job.since, survey.now));
-    text.push_str(match (job.in_spec, job.in_live) {
-        (true, true) => "; in the spec and in the live deployment",
-        (true, false) => "; in the spec",
-        (false, true) => "; in the live deployment only",
-        (false, false) => "; in a deployment in flight only",
-    });
-    text.push_str(if job.in_flight {
-        "; its run is alive (`stop` ends it)"
-    } else {
-        "; left behind (`reap` takes it out)"
-    });
-    if let Some(at) = lease(job) {
-        let state = if at <= survey.now {
-            "its lease is over: a new start runs nothing"
-        } else {
-            "starts no later than"
-        };
-        let until = if at <= survey.now {
-            String::new()
-        } else {
-            format!(" {}", at.to_zoned(TimeZone::UTC).strftime("%H:%M UTC"))
-        };
-        text.push_str(&format!("; {state}{until}"));
-    }
-    text
-}
-
-fn lease(job: &SeenJob) -> Option<Timestamp> {
-    let seconds = job.record.as_ref()?.not_after;
-    (seconds > 0)
-        .then(|| Timestamp::from_second(seconds).ok())
-        .flatten()
-}
-
-fn ended(epoch: &PastEpoch) -> String {
-    let checks = if epoch.mode() == RunMode::ChecksOnly {
-        "checks only, "
-    } else {
-        ""
-    };
-    let how = match &epoch.state {
-        EpochState::Open if epoch.in_flight => "under way".to_owned(),
-        EpochState::Open if epoch.inserted() => {
-            "ended; how is in its log (`harbor-pilot logs`)".to_owned()
-        }
-        EpochState::Open => "claimed, not inserted".to_owned(),
-        EpochState::Ended(LedgerOutcome::Done) => "done".to_owned(),
-        EpochState::Ended(LedgerOutcome::Failed {
-            step,
-            code,
-            check: false,
-        }) => format!("failed at step {step} (exit code {code})"),
-        EpochState::Ended(LedgerOutcome::Failed {
-            step,
-            code,
-            check: true,
-        }) => format!("stopped at the check of step {step} (exit code {code})"),
-        EpochState::Ended(LedgerOutcome::Unproven { done }) => {
-            format!("unproven; {done} of its steps are proven done")
-        }
-        EpochState::Ended(LedgerOutcome::NeverStarted) => "never started".to_owned(),
-        EpochState::Ended(LedgerOutcome::Withdrawn) => "gave way to another runner".to_owned(),
-    };
-    format!("{checks}{how}")
-}
-
-fn by(epoch: &PastEpoch) -> String {
-    let steps: Vec<&str> = epoch
-        .steps()
-        .iter()
-        .map(|step| step.name.as_str())
-        .collect();
-    let steps = if steps.is_empty() {
-        String::new()
-    } else {
-        format!("; steps {}", steps.join(", "))
-    };
-    format!(
-        "{steps}; from {}",
-        asker(epoch.repository().as_deref(), epoch.pull_request())
-    )
-}
-
-fn asker(repository: Option<&str>, number: Option<u64>) -> String {
-    match (repository, number) {
-        (Some(repository), Some(number)) => format!("{repository}#{number}"),
-        (Some(repository), None) => repository.to_owned(),
-        (None, Some(number)) => format!("pull request #{number}"),
-        (None, None) => "the command line".to_owned(),
-    }
-}
-
-fn age(since: Option<Timestamp>, now: Timestamp) -> String {
-    since.map_or_else(String::new, |since| {
-        format!(", {} ago", span(elapsed(since, now)))
-    })
-}
-
-fn span(span: Duration) -> String {
-    let minutes = span.as_secs() / 60;
-    match (minutes / 1440, minutes / 60) {
-        (0, 0) => format!("{minutes} min"),
-        (0, hours) => format!("{hours} h {} min", minutes % 60),
-        (days, hours) => format!("{days} d {} h", hours % 24),
-    }
-}
-
-fn migration_of(history: &History) -> Option<String> {
-    let named = |epoch: &PastEpoch| match (&epoch.record, epoch.claims.first()) {
-        (Some(record), _) => Some(record.migration.to_string()),
-        (None, entry) => entry.map(|entry| entry.claim.migration.to_string()),
-    };
-    history.epochs.iter().rev().find_map(named)
-}
-
-fn document(found: &Found, survey: &Survey, config: &Config) -> Value {
-    let app = &found.app;
-    let id = |id: &DeploymentId| id.as_str().to_owned();
-    let jobs = survey.jobs.iter().map(|job| {
-        json!({
-            "name": job.name.to_string(),
-            "key": job.name.key.as_str(),
-            "epoch": job.name.epoch.0,
-            "migration": job.record.as_ref().map(|record| record.migration.to_string()),
-            "repository": job.record.as_ref().and_then(|record| record.repository.clone()),
-            "pull_request": job.record.as_ref().and_then(|record| record.pr),
-            "in_spec": job.in_spec,
-            "in_live_deployment": job.in_live,
-            "alive": job.in_flight,
-            "since": job.since.map(|at| at.to_string()),
-            "starts_no_later_than": lease(job).map(|at| at.to_string()),
-        })
-    });
-    let migrations = survey.histories.iter().map(|(key, history)| {
-        let epochs = history.epochs.iter().map(|epoch| {
-            json!({
-                "epoch": epoch.epoch.0,
-                "state": state(epoch),
-                "outcome": match &epoch.state {
-                    EpochState::Open => Value::Null,
-                    EpochState::Ended(outcome) => json!(outcome),
-                },
-                "checks_only": epoch.mode() == RunMode::ChecksOnly,
-                "steps": epoch.steps().iter().map(|step| step.name.as_str()).collect::<Vec<_>>(),
-                "authority": epoch.authority().map(ToString::to_string),
-                "repository": epoch.repository(),
-                "pull_request": epoch.pull_request(),
-                "deployments": epoch.carriers.iter().map(id).collect::<Vec<_>>(),
-            })
-        });
-        json!({ "key": key.as_str(), "migration": migration_of(history), "epochs": epochs.collect::<Vec<_>>() })
-    });
-    let in_flight = survey.in_flight.iter().map(|one| {
-        json!({
-            "id": one.id.as_str(),
-            "phase": one.phase.to_string(),
-            "cause": one.cause,
-            "created_at": one.created_at.map(|at| at.to_string()),
-        })
-    });
-    json!({
-        "schema_version": desk::SCHEMA_VERSION,
-        "at": survey.now.to_string(),
-        "app": {
-            "id": app.id.as_str(),
-            "name": app.spec.name(),
-            "live_deployment": survey.live.as_ref().map(|live| id(&live.id)),
-            "pinned_to": app.pinned.as_ref().map(|pinned| id(&pinned.id)),
-        },
-        "jobs": jobs.collect::<Vec<_>>(),
-        "migrations": migrations.collect::<Vec<_>>(),
-        "in_flight": in_flight.collect::<Vec<_>>(),
-        "undeclared_jobs": undeclared(found, config).collect::<Vec<_>>(),
-    })
-}
-
-fn state(epoch: &PastEpoch) -> &'static str {
-    match &epoch.state {
-        EpochState::Open if epoch.in_flight => "under-way",
-        EpochState::Open if epoch.inserted() => "unread",
-        EpochState::Open => "claimed",
-        EpochState::Ended(_) => "ended",
-    }
 }
 
 /// Returns the document with all text in it cleaned: names and causes are other people's.

@@ -603,7 +603,7 @@ async fn an_address_that_no_token_may_go_to() {
     exit code 2
     ❌ Migration `ter-235` was not started; nothing was inserted
 
-    `pace` holds `1200`, which it can't be.
+    `pace` holds `240`, which it can't be.
 
     What to do now:
       - The real platform runs at its own pace; give one for a simulator on this machine only (`--api-url http://127.0.0.1:…`).

@@ -1,6 +1,7 @@
 //! Whole runs through the binary.
 
 use crate::bench::{Bench, SHOP, finish, shop};
+use harbor_pilot::host::{Host, Input, Stream, Wire};
 use serde_json::{Value, json};
 
 fn spec(bench: &Bench) -> Value {
@@ -457,4 +458,64 @@ async fn stop_ends_a_run_and_takes_its_job_out() {
     assert_eq!(spec(&bench), before, "{stop:?}\n{run:?}");
     assert_ne!(run.code, Some(0), "{run:?}");
     assert_eq!(bench.world.executions().len(), 0);
+}
+
+/// In this process, with somebody at the terminal who answers `answer`.
+async fn asked(bench: &Bench, answer: &'static str) -> (u8, String, String) {
+    let (out, out_kept) = Stream::kept();
+    let (err, err_kept) = Stream::kept();
+    let (_switch, stop) = runner::stop_switch();
+    let mut host = Host::new(out, err, bench.folder().to_owned(), Wire::Network, stop);
+    host.input = Some(Input::new(answer.as_bytes()));
+    let home = bench.folder().join("home").display().to_string();
+    let vars = [
+        ("DIGITALOCEAN_ACCESS_TOKEN", "do-token-canary"),
+        ("DIGITALOCEAN_API_URL", &bench.url),
+        ("HARBOR_PILOT_PACE", "240"),
+        ("HARBOR_PILOT_HEALTH_URL", "off"),
+        ("HOME", &home),
+    ];
+    host.vars = vars
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let args = [
+        "harbor-pilot",
+        "run",
+        "--app",
+        "shop",
+        "--migration-id",
+        "ter-235",
+        "--output",
+        "json",
+    ];
+    let code = harbor_pilot::run(host, args.into_iter().map(Into::into).collect()).await;
+    (code, out_kept.text(), err_kept.text())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_is_shown_the_plan_and_asked() {
+    let bench = Bench::new().await;
+    for answer in ["no\n", "", "yess\n"] {
+        let (code, out, err) = asked(&bench, answer).await;
+        assert_eq!(code, 0, "{err}");
+        assert!(
+            err.contains("Plan for migration `ter-235` on `shop`") && err.contains("Type yes:"),
+            "{err}"
+        );
+        let json: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(json["reason_code"], "skipped", "{json:#}");
+        bench.nothing_was_written();
+    }
+    let (code, out, err) = asked(&bench, "Yes\n").await;
+    assert_eq!(code, 0, "{err}");
+    // One document on standard output, whatever was shown before it.
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["status"], "succeeded", "{json:#}");
+    assert_eq!(
+        err.matches("The record of what ran is kept in").count(),
+        1,
+        "{err}"
+    );
+    assert_eq!(bench.world.executions().len(), 1);
 }
