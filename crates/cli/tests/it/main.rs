@@ -4,6 +4,8 @@
 mod arrows;
 mod bad_input;
 mod bench;
+#[cfg(feature = "demo")]
+mod help;
 mod runs;
 mod schema;
 mod signals;
