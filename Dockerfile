@@ -6,9 +6,12 @@ WORKDIR /src
 COPY . .
 # A binary for `FROM scratch` must not look for a libc: glibc is linked in. `--target` keeps the flag away from build
 # scripts and procedural macros, which can't be built statically. Without the default features there is no simulator
-# and no demo in the image. (scripts/build-image runs these same lines outside of Docker.)
-ENV RUSTFLAGS="-C target-feature=+crt-static"
-RUN cargo build --profile image --locked --package cli --bin harbor-pilot --no-default-features \
+# and no demo in the image. Packed relocations are a tenth of the plain ones. (scripts/build-image runs these same lines
+# outside of Docker.)
+ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
+# The binary tells what it was built from: `cargo audit bin harbor-pilot`.
+RUN cargo install --quiet --locked cargo-auditable@0.7.7
+RUN cargo auditable build --profile image --locked --package cli --bin harbor-pilot --no-default-features \
       --target "$(uname -m)-unknown-linux-gnu"
 # The runner starts the post step by its own path, and that name is how the program knows it.
 RUN mkdir -p target/image-files \
