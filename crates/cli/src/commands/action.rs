@@ -70,6 +70,7 @@ pub async fn post(host: &Host) -> u8 {
     let Some(left) = post::Left::read(&SavedState::from_vars(host.vars.clone())) else {
         return Exit::Success.code();
     };
+    mask(host, &console);
     let done = async {
         let work = async {
             let given = surroundings(host, &console, None)?;
