@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::settings::{bad, quoted};
 use app_spec::{App, AppId};
 use digitalocean::{Client, ConfigError, Error, Transport};
+use github::{GitHub, RepoName, Timing};
 use migration::{CONFIG_PATH, Config, MAX_FILE_BYTES, Reason, Redactor, Refusal};
 use runner::{Pace, PlatformClock};
 use secrecy::SecretString;
@@ -101,6 +102,51 @@ pub fn access(host: &Host, choices: &Choices) -> Result<Access, Refusal> {
         pace,
         variable,
     })
+}
+
+/// Returns GitHub, reachable with a token, for `repo`; nothing where no token is given.
+///
+/// # Errors
+/// A [`Refusal`] that names the variable at fault.
+pub fn github(host: &Host, repo: RepoName, pace: Option<f64>) -> Result<Option<GitHub>, Refusal> {
+    let Some(token) = GITHUB_TOKEN_VARIABLES
+        .iter()
+        .find_map(|name| host.var(name))
+    else {
+        return Ok(None);
+    };
+    let given = host
+        .var("GITHUB_API_URL")
+        .unwrap_or("https://api.github.com");
+    let base = Url::parse(given).map_err(|error| bad("GITHUB_API_URL", given, &chain(&error)))?;
+    let loopback = digitalocean::address::is_loopback(&base);
+    if base.scheme() != "https" && !(base.scheme() == "http" && loopback) {
+        return Err(bad("GITHUB_API_URL", given, "it must be an https address"));
+    }
+    let transport = host.wire.transport().map_err(|error| {
+        Refusal::new(
+            Reason::PlatformUnreachable,
+            chain(&error),
+            "The certificates of this machine may be broken.",
+        )
+    })?;
+    let token = SecretString::from(token.trim());
+    let github = GitHub::new(transport, &base, token, repo).map_err(|error| {
+        Refusal::new(
+            Reason::MissingPermission,
+            chain(&error),
+            "Check the GitHub token: the input `github-token`, or GITHUB_TOKEN.",
+        )
+    })?;
+    // For a simulator on this machine only, as everywhere.
+    let pace = pace.filter(|_| loopback).unwrap_or(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it saturates, and waits of nothing are no harm"
+    )]
+    let pace = pace as u32;
+    Ok(Some(github.with_timing(Timing::default().paced(pace))))
 }
 
 fn token(host: &Host) -> Result<(SecretString, &'static str), Refusal> {

@@ -13,8 +13,8 @@ use app_spec::AppId;
 use digitalocean::{Client, Transport};
 use migration::{
     CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next, Plan,
-    Planned, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict, bounds, elapsed,
-    next,
+    Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict, bounds,
+    elapsed, next,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub struct Ended {
 pub async fn plan(harbor: &Harbor, request: Request) -> Ended {
     let mut world = Observer::new(harbor);
     let mut tell = Teller::new(harbor.events.clone(), harbor.redactor.clone());
-    match preflight::plan(harbor, request, &mut world, &mut tell).await {
+    match preflight::plan(harbor, request, Purpose::Preview, &mut world, &mut tell).await {
         Ok(planned) => settle(planned, &mut tell, &world),
         Err(refusal) => refused(refusal, tell, &world),
     }
@@ -181,7 +181,7 @@ impl Run {
         tokio::select! {
             biased;
             _ = stop.asked() => Err(preflight::interrupted()),
-            planned = preflight::plan(harbor, request, &mut self.world, &mut self.tell) => planned,
+            planned = preflight::plan(harbor, request, Purpose::Run, &mut self.world, &mut self.tell) => planned,
         }
     }
 

@@ -36,8 +36,11 @@ impl Teller {
     pub(crate) fn new(sender: mpsc::Sender<Event>, redactor: Redactor) -> Self {
         Self {
             sender,
+            report: Report {
+                redactor: redactor.clone(),
+                ..Report::default()
+            },
             redactor,
-            report: Report::default(),
             phases: BTreeMap::new(),
             running: BTreeSet::new(),
             waiting: None,

@@ -7,13 +7,14 @@ use crate::observe::Observer;
 use digitalocean::Error;
 use migration::{
     AppView, CleanUpAxis, EpochState, FirewallPolicy, FirewallView, HealthSample, History, JobName,
-    Key, LedgerView, Plan, Planned, Reason, Refusal, Request, Verdict, insertion,
+    Key, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request, Verdict, insertion,
 };
 
 /// Looks at everything and makes the plan; the platform itself validates the edited spec.
 pub(crate) async fn plan(
     harbor: &Harbor,
     mut request: Request,
+    purpose: Purpose,
     world: &mut Observer,
     tell: &mut Teller,
 ) -> Result<Planned, Refusal> {
@@ -32,6 +33,10 @@ pub(crate) async fn plan(
     let planned = migration::plan(&request, &world.seen)?;
     if let Planned::Run(plan) = &planned {
         validate(harbor, plan, world).await?;
+        match purpose {
+            Purpose::Preview => {}
+            Purpose::Run => write_scope(harbor, world).await?,
+        }
     }
     Ok(planned)
 }
@@ -168,6 +173,23 @@ async fn validate(harbor: &Harbor, plan: &Plan, world: &mut Observer) -> Result<
             "Nothing was changed. Mend what the platform names, in the app or in the config, and run again.",
         )),
         Err(error) => Err(of_error(&error)),
+    }
+}
+
+/// Asks whether the token may write, without writing: validating a rollback is declared to need `app:update` and
+/// changes nothing (inferred from the API description). Any other answer than a refusal proves nothing and stops nothing.
+async fn write_scope(harbor: &Harbor, world: &Observer) -> Result<(), Refusal> {
+    let AppView::Present(app) = &world.seen.app else {
+        return Ok(());
+    };
+    let Some(live) = &app.active else {
+        return Ok(());
+    };
+    match harbor.client.probe_write_scope(&harbor.app, &live.id).await {
+        Err(error @ (Error::Unauthorized { .. } | Error::MissingScope { .. })) => {
+            Err(of_error(&error))
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

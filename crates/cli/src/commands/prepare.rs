@@ -3,17 +3,20 @@
 use crate::args::{AgainArgs, SubjectArgs};
 use crate::choices::Choices;
 use crate::desk::Desk;
-use crate::hint::Typed;
+use crate::hint::{self, Typed};
 use crate::ledger::file::FileLedger;
+use crate::ledger::github::GitHubLedger;
+use crate::lineage::GitHubLineage;
 use crate::progress;
 use crate::settings::{self, Sources};
 use crate::wiring::{self, Access, Found, chain};
 use app_spec::CommitSha;
+use github::RepoName;
 use migration::{
     Authority, Config, Intent, Key, Manifest, MigrationId, Nonce, Origin, Reason, Refusal, Request,
     Reviewed,
 };
-use runner::{Ended, Harbor, NoLineage};
+use runner::{Ended, Harbor, Ledger, Lineage, NoLineage};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,9 +26,73 @@ pub(super) struct Prepared {
     pub(super) access: Access,
     pub(super) found: Found,
     pub(super) request: Request,
-    pub(super) ledger: FileLedger,
+    pub(super) record: Record,
     pub(super) log_folder: Option<PathBuf>,
     pub(super) typed: Typed,
+}
+
+/// Where claims and verdicts of a call of the command line stand.
+pub(super) enum Record {
+    /// In a folder of this machine, for those who use it.
+    File(FileLedger),
+    /// With GitHub, where the Action's stand, too.
+    GitHub(GitHubLedger, GitHubLineage),
+}
+
+impl Record {
+    /// Returns the one that the call can use: GitHub where it names a repository and has a token for it.
+    async fn of(
+        desk: &Desk<'_>,
+        subject: &SubjectArgs,
+        found: &Found,
+        pace: Option<f64>,
+    ) -> Result<Self, Refusal> {
+        let host = desk.host;
+        if let Some(repository) = &subject.repository {
+            let repo = RepoName::parse(repository)
+                .map_err(|error| settings::bad("repository", repository, &chain(&error)))?;
+            if let Some(github) = wiring::github(host, repo, pace)? {
+                let info = desk.unless_stopped(github.repo()).await?.map_err(|error| {
+                    Refusal::new(
+                        Reason::LedgerUnreachable,
+                        chain(&error),
+                        "The record of what ran is kept with that repository. Give GITHUB_TOKEN `contents: read` and \
+                         `deployments: write`, or leave `--repository` out to keep the record in a folder.",
+                    )
+                })?;
+                let lineage = GitHubLineage::new(github.clone());
+                let app = found.app.spec.name();
+                let ledger = GitHubLedger::new(github, app, &info.default_branch, None);
+                return Ok(Self::GitHub(ledger, lineage));
+            }
+        }
+        let state = wiring::state_folder(host, subject.state_dir.as_deref())?;
+        let ledger = FileLedger::new(&state, &found.app.id, found.clock)
+            .map_err(|error| Refusal::new(Reason::LedgerUnreachable, chain(&error), ""))?;
+        Ok(Self::File(ledger))
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        match self {
+            Self::File(ledger) => Arc::new(ledger.clone()),
+            Self::GitHub(ledger, _) => Arc::new(ledger.clone()),
+        }
+    }
+
+    fn lineage(&self) -> Arc<dyn Lineage> {
+        match self {
+            Self::File(_) => Arc::new(NoLineage),
+            Self::GitHub(_, lineage) => Arc::new(lineage.clone()),
+        }
+    }
+
+    /// Returns what a person should know about it before a run.
+    pub(super) fn note(&self) -> Option<String> {
+        match self {
+            Self::File(ledger) => Some(hint::per_folder(ledger.path())),
+            Self::GitHub(..) => None,
+        }
+    }
 }
 
 /// What is asked for.
@@ -79,8 +146,7 @@ pub(super) async fn prepare(desk: &mut Desk<'_>, asked: Asked<'_>) -> Result<Pre
     let settings = settings::settle(&sources)?;
     let nonce = nonce(desk)?;
     let (intent, authority) = intent(again, checks_only, &nonce);
-    let ledger = FileLedger::new(&state, &app.id, found.clock)
-        .map_err(|error| Refusal::new(Reason::LedgerUnreachable, chain(&error), ""))?;
+    let record = Record::of(desk, subject, &found, choices.pace).await?;
     let log_folder = wiring::log_folder(host, &choices, Some(&state));
     let reviewed = Reviewed::Unreviewed;
     let request = Request {
@@ -97,7 +163,7 @@ pub(super) async fn prepare(desk: &mut Desk<'_>, asked: Asked<'_>) -> Result<Pre
         access,
         found,
         request,
-        ledger,
+        record,
         log_folder,
         typed,
     })
@@ -121,8 +187,8 @@ impl Prepared {
             client: self.access.client.clone(),
             app: self.found.app.id.clone(),
             transport: self.access.transport.clone(),
-            ledger: Some(Arc::new(self.ledger.clone())),
-            lineage: Arc::new(NoLineage),
+            ledger: Some(self.record.ledger()),
+            lineage: self.record.lineage(),
             redactor: desk.redactor.clone(),
             pace: self.access.pace,
             log_folder: self.log_folder.clone(),

@@ -135,9 +135,9 @@ async fn go(desk: &mut Desk<'_>, asked: Asked<'_>, consent: Consent) -> u8 {
             return desk.refuse(refusal);
         }
     }
-    let note = hint::per_folder(prepared.ledger.path());
+    let note = prepared.record.note();
     let ended = prepared
-        .told(desk, Some(note), |harbor, request| async move {
+        .told(desk, note, |harbor, request| async move {
             runner::migrate(&harbor, request).await
         })
         .await;

@@ -17,6 +17,10 @@ pub(super) const DEFAULT_CLEAN_UP: Duration = Duration::from_secs(10 * 60);
 /// of the app.
 const MEASURED: usize = 5;
 
+/// The longest span that is believed: the platform ends a build after one hour and deploys in minutes; anything above
+/// is a time that was changed later, and a lease made from it would be no guard.
+const BELIEVED: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// Returns how long the insert, the job and the clean-up are expected to take, by the median of the app's newest good
 /// deployments.
 pub(super) fn of(app: &App, seen: &Observed) -> Estimate {
@@ -76,7 +80,7 @@ fn took(deployment: &Deployment) -> Option<Duration> {
         | Phase::Other(_) => None,
     };
     let span = elapsed(deployment.created_at?, ended?);
-    (span > Duration::ZERO).then_some(span)
+    (span > Duration::ZERO && span <= BELIEVED).then_some(span)
 }
 
 fn last_end(steps: &[Step]) -> Option<Timestamp> {

@@ -5,14 +5,11 @@ use super::repository;
 use crate::host::Host;
 use crate::publish::Publisher;
 use crate::publish::console::Console;
-use crate::settings::bad;
-use crate::wiring::{GITHUB_TOKEN_VARIABLES, chain};
+use crate::wiring::{self, chain};
 use github::actions::RunnerEnvironment;
 use github::{GitHub, PullNumber, RepoInfo, RepoName, Timing, Visibility};
 use migration::{Links, MigrationId, Reason, Redactor, Refusal};
-use secrecy::SecretString;
 use std::time::Duration;
-use url::Url;
 
 /// How long GitHub is waited for in the post step, of whose four minutes the app gets what is left.
 const GITHUB_IN_POST: Duration = Duration::from_secs(5);
@@ -191,56 +188,15 @@ impl<'h> Work<'h> {
 /// # Errors
 /// A [`Refusal`] that names the variable at fault.
 fn client(host: &Host, given: &Given) -> Result<GitHub, Refusal> {
-    let Given {
-        asked, environment, ..
-    } = given;
-    let unusable = |error: &dyn std::error::Error| Refusal::new(Reason::Usage, chain(error), "");
-    let token = GITHUB_TOKEN_VARIABLES.iter().find_map(|name| host.var(name)).ok_or_else(|| {
+    let repo = given
+        .environment
+        .repository()
+        .map_err(|error| Refusal::new(Reason::Usage, chain(&error), ""))?;
+    wiring::github(host, repo, given.asked.choices.pace)?.ok_or_else(|| {
         Refusal::new(
             Reason::MissingPermission,
             "there is no GitHub token: the input `github-token` is empty",
             "Leave the input out, so that the workflow's own token is used, or pass `${{ github.token }}`.",
         )
-    })?;
-    let base = match host.var("GITHUB_API_URL") {
-        Some(_) => environment.api_url().map_err(|error| unusable(&error))?,
-        None => Url::parse("https://api.github.com").map_err(|error| unusable(&error))?,
-    };
-    let may_be_plain = base.scheme() == "http" && digitalocean::address::is_loopback(&base);
-    if base.scheme() != "https" && !may_be_plain {
-        return Err(bad(
-            "GITHUB_API_URL",
-            base.as_str(),
-            "it must be an https address",
-        ));
-    }
-    let repo = environment.repository().map_err(|error| unusable(&error))?;
-    let transport = host.wire.transport().map_err(|error| {
-        Refusal::new(
-            Reason::PlatformUnreachable,
-            chain(&error),
-            "The certificates of this machine may be broken.",
-        )
-    })?;
-    let github =
-        GitHub::new(transport, &base, SecretString::from(token.trim()), repo).map_err(|error| {
-            Refusal::new(
-                Reason::MissingPermission,
-                chain(&error),
-                "Check the input `github-token`.",
-            )
-        })?;
-    // For a simulator on this machine only, as everywhere.
-    let pace = asked
-        .choices
-        .pace
-        .filter(|_| digitalocean::address::is_loopback(&base))
-        .unwrap_or(1.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it saturates, and waits of nothing are no harm"
-    )]
-    let pace = pace as u32;
-    Ok(github.with_timing(Timing::default().paced(pace)))
+    })
 }
