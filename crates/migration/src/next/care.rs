@@ -118,6 +118,20 @@ impl Care {
         in_spec || !self.carriers(seen).is_empty()
     }
 
+    /// Whether an insert of ours was applied, or may still be, and what was seen last does not show it: it was seen
+    /// before the insert.
+    pub(crate) fn unseen(&self, seen: &Observed) -> bool {
+        let Some(put) = &seen.doings.insert else {
+            return false;
+        };
+        let open = match &put.outcome {
+            PutResult::Applied(_) => true,
+            PutResult::Ambiguous => seen.now < after(put.at, bounds::SETTLE),
+            PutResult::NotApplied => false,
+        };
+        open && !self.marked(seen)
+    }
+
     /// Whether our PUT may have been applied and nothing shows it.
     pub(crate) fn doubtful(&self, seen: &Observed) -> bool {
         let ambiguous = seen

@@ -60,6 +60,9 @@ fn job(plan: &Plan, seen: &Observed, care: &Care) -> JobAxis {
     if !care.attempted(seen) {
         return JobAxis::NotAttempted;
     }
+    if care.unseen(seen) {
+        return JobAxis::Unproven { during: None };
+    }
     if care.doubtful(seen) {
         return JobAxis::NeverStarted;
     }
@@ -155,6 +158,9 @@ pub(super) fn clean_up(seen: &Observed, care: &Care) -> CleanUpAxis {
             CleanUpAxis::NotNeeded
         };
     };
+    if care.unseen(seen) {
+        return CleanUpAxis::Blocked;
+    }
     if !care.in_spec(app).is_empty() {
         let own = care
             .jobs

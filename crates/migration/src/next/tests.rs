@@ -806,6 +806,37 @@ fn a_signal_ends_at_once_without_another_write() {
     );
 }
 
+#[test]
+fn a_run_that_ends_before_it_sees_its_own_insert_says_nothing_is_proven() {
+    // What was read last is from before the insert: the job is in the app, or may still get there.
+    for outcome in [ours(), PutResult::Applied(None), PutResult::Ambiguous] {
+        let mut world = inserted(quiet("00:31:05"), "00:31:00", outcome.clone());
+        world.stop = Some(Stop::Signal);
+        let verdict = verdict(next(&goal(), &world));
+        assert_eq!(
+            verdict.job,
+            JobAxis::Unproven { during: None },
+            "{outcome:?}"
+        );
+        assert_eq!(verdict.clean_up, CleanUpAxis::Blocked, "{outcome:?}");
+        assert_eq!(verdict.reason, Reason::Interrupted, "{outcome:?}");
+    }
+    // Access lost while it is not known whether the update was applied.
+    let mut world = inserted(quiet("00:31:05"), "00:31:00", PutResult::Ambiguous);
+    world.app = AppView::Denied;
+    assert_eq!(
+        verdict(next(&goal(), &world)).job,
+        JobAxis::Unproven { during: None }
+    );
+    // An update that was certainly refused leaves nothing behind.
+    let mut world = inserted(quiet("00:31:05"), "00:31:00", PutResult::NotApplied);
+    world.stop = Some(Stop::Signal);
+    assert_eq!(
+        verdict(next(&goal(), &world)).clean_up,
+        CleanUpAxis::NotNeeded
+    );
+}
+
 fn sweep() -> Goal {
     Goal::Clean(CleanUp::default())
 }
