@@ -125,7 +125,7 @@ pub struct SubjectArgs {
     /// The migration's id; without it the manifest's file name.
     #[arg(long, value_name = "ID")]
     pub migration_id: Option<String>,
-    /// The manifest; without it and --step, <id>.yml in the config's folder (.harbor-pilot).
+    /// The manifest; without it and --step, ID.yml in the config's folder (.harbor-pilot).
     #[arg(long, value_name = "FILE", conflicts_with = "step")]
     pub manifest: Option<PathBuf>,
     /// A step in place of a manifest (repeatable, in order); reports call it unreviewed.
@@ -220,7 +220,7 @@ pub struct PlaceArgs {
     /// The config file [default: .github/harbor-pilot.yml].
     #[arg(long, value_name = "FILE")]
     pub config: Option<String>,
-    /// Address of the DigitalOcean API [default: https://api.digitalocean.com].
+    /// Address of the DigitalOcean API [default: the public one].
     #[arg(long, value_name = "URL")]
     pub api_url: Option<String>,
     /// Divides waits and deadlines, for a simulator on this machine only.

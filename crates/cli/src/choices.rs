@@ -79,7 +79,7 @@ pub struct Choices {
     /// Folder for whole job logs.
     #[arg(long, value_name = "FOLDER")]
     pub log_dir: Option<String>,
-    /// Address of the DigitalOcean API [default: https://api.digitalocean.com].
+    /// Address of the DigitalOcean API [default: the public one].
     #[arg(long, value_name = "URL")]
     pub api_url: Option<String>,
     /// Divides waits and deadlines, for a simulator on this machine only.

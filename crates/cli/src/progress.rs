@@ -1,7 +1,7 @@
 //! Progress while a run goes on: a living line on a terminal, plain lines elsewhere.
 //!
 //! One reporter of the event stream. It decides nothing and may fall behind; the finished report is handed out by
-//! [`Desk`](crate::desk::Desk).
+//! [`Desk`].
 
 use crate::args::Output;
 use crate::desk::{Desk, Form};

@@ -97,7 +97,7 @@ async fn help_of_run_names_every_input() {
               [default: text]
 
           --manifest <FILE>
-              The manifest; without it and --step, <id>.yml in the config's folder (.harbor-pilot)
+              The manifest; without it and --step, ID.yml in the config's folder (.harbor-pilot)
 
       -v, --verbose...
               Log more to standard error (twice: every request); HARBOR_PILOT_LOG_LEVEL does the same in
@@ -210,7 +210,7 @@ async fn help_of_run_names_every_input() {
               Folder for whole job logs
 
           --api-url <URL>
-              Address of the DigitalOcean API [default: https://api.digitalocean.com]
+              Address of the DigitalOcean API [default: the public one]
     ");
 }
 
