@@ -61,7 +61,7 @@ pub async fn run(host: Host, args: Vec<OsString>) -> u8 {
 async fn dispatch(desk: Desk<'_>, command: Command) -> u8 {
     match command {
         Command::Action => Box::pin(commands::action::main(desk.host)).await,
-        Command::Plan(args) => commands::run::plan(desk, args).await,
+        Command::Plan(args) => Box::pin(commands::run::plan(desk, args)).await,
         Command::Check(args) => Box::pin(commands::run::check(desk, args)).await,
         Command::Run(args) => Box::pin(commands::run::run(desk, args)).await,
         Command::Stop(args) => commands::clean::stop(desk, args).await,

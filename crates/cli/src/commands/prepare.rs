@@ -36,7 +36,7 @@ pub(super) enum Record {
     /// In a folder of this machine, for those who use it.
     File(FileLedger),
     /// With GitHub, where the Action's stand, too.
-    GitHub(GitHubLedger, GitHubLineage),
+    GitHub(Box<(GitHubLedger, GitHubLineage)>),
 }
 
 impl Record {
@@ -63,7 +63,7 @@ impl Record {
                 let lineage = GitHubLineage::new(github.clone());
                 let app = found.app.spec.name();
                 let ledger = GitHubLedger::new(github, app, &info.default_branch, None);
-                return Ok(Self::GitHub(ledger, lineage));
+                return Ok(Self::GitHub(Box::new((ledger, lineage))));
             }
         }
         let state = wiring::state_folder(host, subject.state_dir.as_deref())?;
@@ -75,14 +75,14 @@ impl Record {
     fn ledger(&self) -> Arc<dyn Ledger> {
         match self {
             Self::File(ledger) => Arc::new(ledger.clone()),
-            Self::GitHub(ledger, _) => Arc::new(ledger.clone()),
+            Self::GitHub(both) => Arc::new(both.0.clone()),
         }
     }
 
     fn lineage(&self) -> Arc<dyn Lineage> {
         match self {
             Self::File(_) => Arc::new(NoLineage),
-            Self::GitHub(_, lineage) => Arc::new(lineage.clone()),
+            Self::GitHub(both) => Arc::new(both.1.clone()),
         }
     }
 
@@ -90,7 +90,7 @@ impl Record {
     pub(super) fn note(&self) -> Option<String> {
         match self {
             Self::File(ledger) => Some(hint::per_folder(ledger.path())),
-            Self::GitHub(..) => None,
+            Self::GitHub(_) => None,
         }
     }
 }
@@ -146,7 +146,7 @@ pub(super) async fn prepare(desk: &mut Desk<'_>, asked: Asked<'_>) -> Result<Pre
     let settings = settings::settle(&sources)?;
     let nonce = nonce(desk)?;
     let (intent, authority) = intent(again, checks_only, &nonce);
-    let record = Record::of(desk, subject, &found, choices.pace).await?;
+    let record = Box::pin(Record::of(desk, subject, &found, choices.pace)).await?;
     let log_folder = wiring::log_folder(host, &choices, Some(&state));
     let reviewed = Reviewed::Unreviewed;
     let request = Request {
