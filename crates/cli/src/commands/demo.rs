@@ -217,6 +217,14 @@ impl End {
                 "labelled and merged",
             ),
             (
+                "deployments meanwhile",
+                "6 (1 rollback)",
+                &format!(
+                    "{} (1 rollback, 1 of the other push)",
+                    self.times.deployments
+                ),
+            ),
+            (
                 "runs of the job for ter-235",
                 "3 attempts",
                 "2 insertions: epoch 0 failed, epoch 1 done",
@@ -248,7 +256,7 @@ impl End {
             ),
             (
                 "requests to GitHub, all chapters",
-                "none",
+                "not counted",
                 &requests.github.to_string(),
             ),
         ];

@@ -31,7 +31,8 @@ pub enum SqlError {
     Address(#[source] url::ParseError),
     /// Another kind of database, or an address without what it takes.
     #[error(
-        "cannot use the database's address: it must be sqlite:///FILE or mysql://USER:PASSWORD@HOST:PORT/NAME, without percent escapes"
+        "cannot use the database's address: it must be `sqlite:` and a file, or `mysql:` with user, password, host, \
+         port and name, without percent escapes"
     )]
     Unusable,
     /// SQLite refused, in its own words.
@@ -231,7 +232,7 @@ mod tests {
         assert!(
             rows("postgres://u:p@127.0.0.1/terp", "SELECT 1;")
                 .unwrap_err()
-                .contains("sqlite:///FILE")
+                .contains("`sqlite:` and a file")
         );
     }
 

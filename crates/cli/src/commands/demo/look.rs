@@ -53,6 +53,11 @@ pub(super) fn live_jobs(stage: &Stage) -> usize {
     live.map_or(0, |live| jobs(&live["spec"]).len())
 }
 
+/// Returns how many deployments the app has had.
+pub(super) fn deployments(stage: &Stage) -> usize {
+    stage.app()["deployments"].as_array().map_or(0, Vec::len)
+}
+
 /// Returns how many updates through the API put a job of ours in.
 pub(super) fn inserts(stage: &Stage) -> usize {
     let requests = stage.world.requests();

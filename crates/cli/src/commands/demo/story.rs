@@ -4,7 +4,7 @@
 //! must hold on the way is a check, as are the facts at the end; nothing is asserted by ending early.
 
 use super::checks::Checks;
-use super::look::{inserts, is_quiet, jobs, live_jobs, ours, spec, step_runs};
+use super::look::{deployments, inserts, is_quiet, jobs, live_jobs, ours, spec, step_runs};
 use super::stage::Stage;
 use super::tell::{Details, Teller, comment};
 use super::workflow::{Ran, Run, Trigger};
@@ -32,6 +32,8 @@ pub(super) struct Times {
     pub(super) merged: Timestamp,
     /// The last check after the fix.
     pub(super) verified: Timestamp,
+    /// How many deployments were made in between.
+    pub(super) deployments: usize,
 }
 
 /// What the world was like before anybody touched it.
@@ -48,12 +50,17 @@ pub(super) async fn play(stage: &Stage, teller: &Teller) -> Result<(Checks, Time
     let before = Before { spec: spec(stage) };
     left_behind(stage, teller, &before, &mut checks).await?;
     planned(stage, teller, &mut checks).await?;
-    let merged = stage.world.now();
+    let (merged, known) = (stage.world.now(), deployments(stage));
     failed(stage, teller, &before, &mut checks).await?;
     let verified = fixed(stage, teller, &before, &mut checks).await?;
     stage.until("the app is quiet", is_quiet).await?;
     checks.of_the_end(stage, &before.spec)?;
-    Ok((checks, Times { merged, verified }))
+    let times = Times {
+        merged,
+        verified,
+        deployments: deployments(stage) - known,
+    };
+    Ok((checks, times))
 }
 
 /// A killed run and a hand-left job: refused, named, cleared.

@@ -63,13 +63,14 @@ impl Teller {
         for line in readable(markdown, details) {
             let room = WIDTH - 12;
             let lines = if line.starts_with("    ") {
-                vec![line]
+                vec![cut(&line, room)]
             } else {
                 wrapped(&line, room)
             };
-            lines.iter().for_each(|line| {
-                self.put(&format!("{}\n", format!("          │ {line}").trim_end()))
-            });
+            for line in lines {
+                let line = format!("          │ {line}");
+                self.put(&format!("{}\n", line.trim_end()));
+            }
         }
         self.put("          └\n");
     }
@@ -166,7 +167,7 @@ fn readable(markdown: &str, details: Details) -> Vec<String> {
                     plain(title.trim_end_matches("</summary>"))
                 )
             }
-            None if code => format!("    {line}"),
+            None if code => format!("    {}", log_line(line)),
             None if is_rule || line.starts_with("<!--") => continue,
             None => plain(line),
         };
@@ -179,6 +180,19 @@ fn readable(markdown: &str, details: Details) -> Vec<String> {
         lines.pop();
     }
     lines
+}
+
+/// Returns a line of a job's log with only the time of day in front of it; any other line as it is.
+fn log_line(line: &str) -> String {
+    let mut parts = line.splitn(3, ' ');
+    let found = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+    match found {
+        (Some(job), Some(at), text) if job.starts_with("migrate-") && at.ends_with('Z') => {
+            let time = at.get(11..19).unwrap_or(at);
+            format!("{time} {text}")
+        }
+        (Some(_) | None, Some(_) | None, _) => line.to_owned(),
+    }
 }
 
 /// Returns a line of Markdown without escapes, stress and addresses. Code between backticks stays as it is.
@@ -210,6 +224,15 @@ fn plain(line: &str) -> String {
         rest = next;
     }
     text
+}
+
+/// Returns a line of code, shortened to `width` characters.
+fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let kept = line.chars().take(width.saturating_sub(1));
+    kept.chain(['…']).collect()
 }
 
 /// Breaks a line at spaces; what follows is indented like it.
@@ -252,14 +275,13 @@ mod tests {
             raw \( text
 
         Run · `aa`
-        ▸ Timeline (UTC)
-
-        - x
+        ▸ Timeline (UTC)  (folded)
         ");
-        assert_eq!(
-            gist(markdown),
-            "❌ Migration `ter-235` failed: all good, (really)."
+        assert!(
+            readable(markdown, Details::Open)
+                .ends_with(&["▾ Timeline (UTC)", "", "- x"].map(str::to_owned))
         );
+        assert_eq!(gist(markdown), "all good, (really).");
     }
 
     #[test]
@@ -269,5 +291,17 @@ mod tests {
             ["- one two", "  three", "  four"]
         );
         assert_eq!(wrapped("", 10), [""]);
+        assert_eq!(cut("SELECT 1;", 8), "SELECT …");
+    }
+
+    #[test]
+    fn a_line_of_a_log_keeps_the_time_of_day() {
+        let line =
+            "migrate-517m8cxk-e0 2026-02-18T01:01:43.423530445Z sql: no such column: poi.deletedAt";
+        assert_eq!(
+            log_line(line),
+            "01:01:43 sql: no such column: poi.deletedAt"
+        );
+        assert_eq!(log_line("+  kind: POST_DEPLOY"), "+  kind: POST_DEPLOY");
     }
 }
