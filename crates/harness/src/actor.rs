@@ -1,0 +1,198 @@
+//! Everybody else: people with the control panel open, pushes, terraform, the platform's own bad days.
+
+use crate::choice::{Act, Edit};
+use crate::scene::{APP_NAME, CLUSTER, REPO};
+use crate::wire::Hall;
+use migration::{JobName, Stop};
+use serde_json::{Value, json};
+use sim::{Breakage, Edits, Health, Pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who they are on the platform.
+pub(crate) const HUMAN: &str = "human@example.com";
+
+/// What somebody else's write means for the spec as it should be without us.
+#[derive(Debug, Clone)]
+pub(crate) enum Wrote {
+    /// This edit on top of whatever stood there.
+    Fresh(Edit),
+    /// This whole spec, whatever stood there.
+    Whole(Value),
+}
+
+/// Does it, and returns whether it wrote the spec.
+pub(crate) fn perform(hall: &Arc<Hall>, act: Act) -> bool {
+    let world = &hall.world;
+    let mut what = crate::choice::word(&act);
+    let mut wrote = None;
+    let outcome: Result<(), String> = match act {
+        Act::Push => {
+            let edits = Edits::new().write("README.md", format!("changed at {}\n", world.now()));
+            world
+                .push(REPO, "main", (&edits, "an unrelated push"), "mona")
+                .map(drop)
+                .map_err(|error| error.to_string())
+        }
+        Act::Edit(edit) => world
+            .edit_spec(APP_NAME, HUMAN, |spec| apply(edit, spec))
+            .map(|id| wrote = Some((id, Wrote::Fresh(edit))))
+            .map_err(|error| format!("{error:?}")),
+        Act::StaleEdit(edit) => {
+            let mut stale = hall.at_start.clone();
+            apply(edit, &mut stale);
+            put(hall, stale, &mut wrote)
+        }
+        Act::ReAdd(edit) => match newest_with_job(hall) {
+            Some(mut spec) => {
+                apply(edit, &mut spec);
+                put(hall, spec, &mut wrote)
+            }
+            None => Err("there is no such spec".to_owned()),
+        },
+        Act::Redeploy => world
+            .create_deployment(APP_NAME, HUMAN)
+            .map(drop)
+            .map_err(|error| format!("{error:?}")),
+        Act::RollbackPinned => roll_back(hall, Pin::Pinned),
+        Act::Rollback => roll_back(hall, Pin::Unpinned),
+        Act::FirewallRule => {
+            let state = world.state();
+            let mut rules = state["databases"][0]["rules"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            rules.push(json!({"type": "ip_addr", "value": "203.0.113.7"}));
+            world
+                .edit_firewall(CLUSTER, &rules)
+                .map_err(|error| format!("{error:?}"))
+        }
+        Act::BuildFails => broken(
+            hall,
+            Breakage::BuildFails {
+                component: "web".to_owned(),
+            },
+        ),
+        Act::RolloutFails => broken(
+            hall,
+            Breakage::HealthCheckFails {
+                component: "web".to_owned(),
+            },
+        ),
+        Act::HealthDown => world
+            .set_health(APP_NAME, Health::Down)
+            .map_err(|error| format!("{error:?}")),
+        Act::JobHangs => world
+            .set_job_seconds(APP_NAME, "migrate-*", 6 * 3600)
+            .map_err(|error| format!("{error:?}")),
+        Act::LedgerDown(seconds) => {
+            let until = migration::after(world.now(), Duration::from_secs(seconds));
+            *hall.ledger_down_until.lock().unwrap() = Some(until);
+            Ok(())
+        }
+        Act::Interrupt => stop(hall, Stop::Signal),
+        Act::AskToStop => stop(hall, Stop::Asked),
+    };
+    if let Err(why) = outcome {
+        what.push_str(&format!(" (refused: {why})"));
+    }
+    let mut journal = hall.journal.lock().unwrap();
+    journal.acts.push((world.now(), what));
+    let written = wrote.is_some();
+    journal.edits.extend(wrote);
+    written
+}
+
+fn put(hall: &Hall, spec: Value, wrote: &mut Option<(String, Wrote)>) -> Result<(), String> {
+    let sent = spec.clone();
+    hall.world
+        .edit_spec(APP_NAME, HUMAN, move |live| *live = sent)
+        .map(|id| *wrote = Some((id, Wrote::Whole(spec))))
+        .map_err(|error| format!("{error:?}"))
+}
+
+fn stop(hall: &Hall, stop: Stop) -> Result<(), String> {
+    match &*hall.stop.lock().unwrap() {
+        Some(switch) => {
+            switch.stop(stop);
+            Ok(())
+        }
+        None => Err("nobody listens".to_owned()),
+    }
+}
+
+fn broken(hall: &Hall, breakage: Breakage) -> Result<(), String> {
+    hall.world
+        .break_next(APP_NAME, breakage)
+        .map_err(|error| format!("{error:?}"))
+}
+
+fn roll_back(hall: &Hall, pin: Pin) -> Result<(), String> {
+    let state = hall.world.state();
+    let app = &state["apps"][0];
+    let deployments = app["deployments"].as_array().map_or(&[][..], Vec::as_slice);
+    let target = deployments
+        .iter()
+        .filter(|one| one["id"] != app["active"])
+        .find(|one| matches!(one["phase"].as_str(), Some("ACTIVE" | "SUPERSEDED")))
+        .and_then(|one| one["id"].as_str());
+    let Some(target) = target else {
+        return Err("there is nothing to roll back to".to_owned());
+    };
+    hall.world
+        .rollback(APP_NAME, target, pin, HUMAN)
+        .map(drop)
+        .map_err(|error| format!("{error:?}"))
+}
+
+/// Makes an edit in a spec.
+pub(crate) fn apply(edit: Edit, spec: &mut Value) {
+    match edit {
+        Edit::Count(count) => spec["services"][0]["instance_count"] = json!(count),
+        Edit::Variable => {
+            if let Some(envs) = spec["services"][0]["envs"].as_array_mut() {
+                envs.retain(|env| env["key"] != "ADDED_BY_HAND");
+                envs.push(json!({"key": "ADDED_BY_HAND", "scope": "RUN_TIME", "value": "yes"}));
+            }
+        }
+        Edit::Domain => {
+            if let Some(domains) = spec["domains"].as_array_mut() {
+                domains.retain(|domain| domain["domain"] != "more.example.com");
+                domains.push(json!({"domain": "more.example.com", "type": "ALIAS"}));
+            }
+        }
+    }
+}
+
+/// Takes every job of ours out of a spec.
+pub(crate) fn without_ours(mut spec: Value) -> Value {
+    let Some(jobs) = spec.get_mut("jobs").and_then(Value::as_array_mut) else {
+        return spec;
+    };
+    jobs.retain(|job| job["name"].as_str().and_then(JobName::parse).is_none());
+    if jobs.is_empty()
+        && let Some(fields) = spec.as_object_mut()
+    {
+        fields.shift_remove("jobs");
+    }
+    spec
+}
+
+/// Returns the names of the jobs of ours in a spec.
+pub(crate) fn ours(spec: &Value) -> Vec<String> {
+    spec["jobs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|job| job["name"].as_str())
+        .filter(|name| JobName::parse(name).is_some())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn newest_with_job(hall: &Hall) -> Option<Value> {
+    let state = hall.world.state();
+    let deployments = state["apps"][0]["deployments"].as_array()?;
+    let mut specs = deployments.iter().map(|one| &one["spec"]);
+    specs.find(|spec| !ours(spec).is_empty()).cloned()
+}

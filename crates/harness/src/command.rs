@@ -1,0 +1,149 @@
+//! The command line of the hall.
+
+use crate::choice::Choice;
+use crate::matrix::{self, Result as Played};
+use crate::{invariants, scene, seeds, shrink, trace};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "\
+harness matrix [--every N]            all cells of the matrix, or one in N
+harness seeds [--count N] [--from S]  random runs
+harness replay --seed S | --list JSON [--whole]
+                                      one run, cut down to what matters, as two columns
+";
+
+/// Carries a command line out.
+#[must_use]
+pub fn run(arguments: Vec<String>) -> ExitCode {
+    let option = |name: &str| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(place + 1).map(String::as_str)
+    };
+    let number = |name: &str, otherwise: u64| {
+        option(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(otherwise)
+    };
+    match arguments.first().map(String::as_str) {
+        Some("matrix") => {
+            let every = usize::try_from(number("--every", 1)).unwrap_or(1).max(1);
+            let played = timed(|| matrix::play_all(matrix::cells(every)));
+            println!("{}", matrix::table(&played.coverage));
+            let holes = matrix::holes(&played.coverage);
+            println!(
+                "{} cells of the table that nothing reached {holes:?}",
+                holes.len()
+            );
+            told(&played)
+        }
+        Some("seeds") => {
+            let cells = seeds::cells(number("--from", 0), number("--count", 1000));
+            let played = timed(|| matrix::play_all(cells));
+            println!(
+                "no run ended with {}",
+                played.coverage.reasons_missing().join(", ")
+            );
+            told(&played)
+        }
+        Some("replay") => {
+            let list = match (option("--seed"), option("--list")) {
+                (Some(seed), _) => seed.parse().ok().map(seeds::draw),
+                (None, Some(list)) => serde_json::from_str(list).ok(),
+                (None, None) => None,
+            };
+            match list {
+                Some(list) => replay(list, arguments.iter().any(|argument| argument == "--whole")),
+                None => usage(),
+            }
+        }
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    println!("{USAGE}");
+    ExitCode::from(2)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the speed of the hall itself is measured, at its edge"
+)]
+fn timed(work: impl FnOnce() -> Played) -> Played {
+    let from = std::time::Instant::now();
+    let played = work();
+    let took = from.elapsed().max(Duration::from_millis(1));
+    let rate = played.runs as f64 / took.as_secs_f64();
+    println!(
+        "{} runs in {:.1} s, {rate:.0} a second",
+        played.runs,
+        took.as_secs_f64()
+    );
+    played
+}
+
+/// Prints what broke, each rule with its first few runs, and what the runs came through.
+fn told(played: &Played) -> ExitCode {
+    print!("{}", played.coverage.summary());
+    let mut rules: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (cell, violation) in &played.broken {
+        rules
+            .entry(violation.rule)
+            .or_default()
+            .push(format!("{}: {}", cell.name, violation.what));
+    }
+    for (rule, all) in &rules {
+        println!("{rule}: {} times", all.len());
+        for one in all.iter().take(6) {
+            println!("    {one}");
+        }
+    }
+    println!("{} violations", played.broken.len());
+    if played.broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn replay(list: Vec<Choice>, whole: bool) -> ExitCode {
+    let found = invariants::check(&scene::play(&list));
+    let list = match found.first() {
+        Some(first) if !whole => shrink::shrink(&list, first.rule),
+        _ => list,
+    };
+    let played = scene::play(&list);
+    print!("{}", trace::columns(&played));
+    println!("{}", serde_json::to_string(&list).unwrap_or_default());
+    for choice in &list {
+        println!("    {choice}");
+    }
+    for violation in invariants::check(&played) {
+        println!("{}: {}", violation.rule, violation.what);
+    }
+    for gone in &played.gone {
+        let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
+        for sent in played
+            .journal
+            .sent
+            .iter()
+            .filter(|sent| sent.process == gone.number)
+        {
+            *calls.entry(sent.call).or_default() += 1;
+        }
+        println!(
+            "#{} {}, {} s: {calls:?}",
+            gone.number,
+            gone.role,
+            gone.took.as_secs()
+        );
+    }
+    println!("trace {:016x}", trace::hash(&played));
+    if found.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

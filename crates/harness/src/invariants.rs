@@ -1,0 +1,771 @@
+//! What must hold of every run, judged from what really happened: the requests that were sent, the deployments and the
+//! processes in the simulator, the ledger, and what each run said at its end.
+//!
+//! The names are those of the project's list of formal invariants. Nothing here asks the code under test what it
+//! thinks; where it must know what a spec should look like, it replays the others' edits itself.
+
+use crate::actor::{self, Wrote, ours, without_ours};
+use crate::choice::{Choice, Setting, Who};
+use crate::scene::{APP, BY_HAND, Gone, Played, is_clean, is_in_flight, live_spec};
+use crate::wire::{PILOT, Sent};
+use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// One broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Violation {
+    pub(crate) rule: &'static str,
+    pub(crate) what: String,
+}
+
+/// How many DigitalOcean calls a run may make: some for the plan and the end, and two for each look, every four seconds
+/// at the most. (The list of formal invariants says 300 for any run; a calm one makes 297, and a long one more.)
+const CALLS: usize = 90;
+/// See [`CALLS`].
+const CALLS_A_MINUTE: usize = 31;
+/// How much longer than its deadline a run may take: one last request's own deadline.
+const SLACK: Duration = Duration::from_secs(70);
+/// The Actions runner kills a cancelled job's post step after five minutes, less fifteen seconds.
+const POST: Duration = Duration::from_secs(285);
+
+struct Judge<'a> {
+    played: &'a Played,
+    broken: Vec<Violation>,
+}
+
+/// Returns everything that a run broke.
+pub(crate) fn check(played: &Played) -> Vec<Violation> {
+    let mut judge = Judge {
+        played,
+        broken: Vec::new(),
+    };
+    judge.once();
+    judge.gone();
+    judge.others_edits();
+    judge.writes();
+    judge.firewall();
+    for gone in &played.gone {
+        judge.truth(gone);
+        judge.ends(gone);
+    }
+    judge.stays_put();
+    judge.late();
+    let mut broken = judge.broken;
+    broken.sort();
+    broken.dedup();
+    broken
+}
+
+/// Reads a body as JSON.
+fn json_of(sent: &Sent) -> Value {
+    serde_json::from_slice(&sent.body).unwrap_or(Value::Null)
+}
+
+/// Returns the jobs of ours that a PUT brings into the app, by what its sender had last read of it.
+fn inserted(sent: &Sent, body: &Value) -> Vec<String> {
+    let had = sent
+        .base
+        .as_ref()
+        .map(|app| ours(&app["spec"]))
+        .unwrap_or_default();
+    let mut names = ours(&body["spec"]);
+    names.retain(|name| !had.contains(name));
+    names
+}
+
+impl<'a> Judge<'a> {
+    fn broke(&mut self, rule: &'static str, what: impl Into<String>) {
+        self.broken.push(Violation {
+            rule,
+            what: what.into(),
+        });
+    }
+
+    fn puts(&self) -> Vec<(&'a Sent, Value)> {
+        let sent = self.played.journal.sent.iter();
+        sent.filter(|sent| sent.call == "apps.update" && left(sent))
+            .map(|sent| (sent, json_of(sent)))
+            .collect()
+    }
+
+    /// C1: no (key, epoch) is inserted twice; a later epoch never holds a step that an earlier one may have run.
+    fn once(&mut self) {
+        let mut inserts: BTreeMap<String, Vec<(&Sent, Option<RunRecord>)>> = BTreeMap::new();
+        for (sent, body) in self.puts() {
+            for name in inserted(sent, &body) {
+                let record = record_of(&body["spec"], &name);
+                inserts.entry(name).or_default().push((sent, record));
+            }
+        }
+        for (name, sent) in &inserts {
+            // A refused connection or a refusal by the platform is no insert.
+            let may_apply = sent
+                .iter()
+                .filter(|(sent, _)| may_have_applied(sent))
+                .count();
+            if may_apply > 1 {
+                self.broke(
+                    "C1 once",
+                    format!("`{name}` was inserted {may_apply} times"),
+                );
+            }
+        }
+        let firsts: Vec<(&String, &Sent, &RunRecord)> = inserts
+            .iter()
+            .flat_map(|(name, all)| all.iter().map(move |(sent, record)| (name, *sent, record)))
+            .filter_map(|(name, sent, record)| Some((name, sent, record.as_ref()?)))
+            .collect();
+        let ran = &self.played.ran;
+        let mut broken = Vec::new();
+        for (name, sent, record) in &firsts {
+            for step in &record.steps {
+                let earlier = ran.iter().filter(|ran| {
+                    ran.at < sent.at
+                        && JobName::parse(&ran.component)
+                            .is_some_and(|job| job.key == record.key && job.epoch < record.epoch)
+                });
+                for run in earlier {
+                    for command in run
+                        .steps()
+                        .filter(|command| command.name == step.name.as_str())
+                    {
+                        let before = firsts
+                            .iter()
+                            .find(|(name, _, _)| **name == run.component)
+                            .map(|(_, _, record)| &record.authority);
+                        let named = matches!(record.authority, migration::Authority::Retry(_));
+                        match command.code {
+                            Some(0) if !named => broken.push(format!(
+                                "`{name}` runs step `{}` again, which `{}` ended with 0",
+                                step.name, run.component
+                            )),
+                            Some(0) => {}
+                            Some(_) if before == Some(&record.authority) => broken.push(format!(
+                                "`{name}` runs the failed step `{}` again by the same authority",
+                                step.name
+                            )),
+                            Some(_) => {}
+                            None if !named => broken.push(format!(
+                                "`{name}` runs step `{}` again, whose end in `{}` nobody knows",
+                                step.name, run.component
+                            )),
+                            None => {}
+                        }
+                    }
+                }
+            }
+        }
+        for what in broken {
+            self.broke("C1 again", what);
+        }
+    }
+
+    /// C2: in the end the job is out of the spec and out of what is live.
+    fn gone(&mut self) {
+        if !self.played.at_rest {
+            self.broke("C2 rest", "the platform did not come to rest");
+        }
+        let state = &self.played.state;
+        if !is_clean(state) {
+            let app = &state["apps"][0];
+            let what = format!(
+                "spec {:?}, live {:?}",
+                ours(&app["spec"]),
+                ours(live_spec(app))
+            );
+            self.broke("C2 gone", what);
+        }
+        if state["apps"][0]["deployments"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|one| is_in_flight(&one["phase"]))
+        {
+            self.broke("C2 rest", "a deployment is in flight at the end");
+        }
+    }
+
+    /// C3: in the end the spec is what it would have been without us.
+    fn others_edits(&mut self) {
+        let wanted = self.plain(self.replay());
+        let live = self.plain(self.played.state["apps"][0]["spec"].clone());
+        if wanted == live {
+            return;
+        }
+        // A conflict that a run reported is reported, not hidden; so is a read that the platform answered from the past.
+        let reported = self.played.gone.iter().any(|gone| {
+            let report = gone.ended.as_ref().map(|ended| &ended.report);
+            report
+                .and_then(|report| report.verdict.as_ref())
+                .is_some_and(|verdict| {
+                    verdict.reason == Reason::CleanUpNotProven
+                        || !verdict.facts.changed_by_others.is_empty()
+                })
+        });
+        let what = difference(&wanted, &live);
+        let rule = if self.lost_update_possible() {
+            if reported { "C3 lost, told" } else { "C3 lost" }
+        } else {
+            "C3 spec"
+        };
+        self.broke(rule, what);
+    }
+
+    /// Whether somebody wrote between a read and a write of ours, or the read was stale, or a write arrived late.
+    fn lost_update_possible(&self) -> bool {
+        let late = |choice: &Choice| {
+            let text = choice.to_string();
+            text.contains("stale\"")
+                || text.contains("applied-late")
+                || text.contains("in-flight")
+                || text.contains("slow\"")
+        };
+        !self.played.journal.between.is_empty() || self.played.choices.iter().any(late)
+    }
+
+    /// The spec without us, from the write log: the others' edits, one after the other.
+    fn replay(&self) -> Value {
+        let edits: BTreeMap<&str, &Wrote> = self
+            .played
+            .journal
+            .edits
+            .iter()
+            .map(|(id, wrote)| (id.as_str(), wrote))
+            .collect();
+        let mut wanted = without_ours(self.played.at_start.clone());
+        let mut snapshots: BTreeMap<String, Value> = BTreeMap::new();
+        let mut begun = false;
+        let deployments = self.played.state["apps"][0]["deployments"].as_array();
+        for one in deployments.into_iter().flatten().rev() {
+            let id = one["id"].as_str().unwrap_or_default();
+            let cloned = one["cloned_from"]
+                .as_str()
+                .and_then(|id| snapshots.get(id).cloned());
+            match one["cause_details"]["type"].as_str() {
+                Some("MANUAL") => match edits.get(id) {
+                    Some(Wrote::Fresh(edit)) => actor::apply(*edit, &mut wanted),
+                    Some(Wrote::Whole(spec)) => wanted = without_ours(spec.clone()),
+                    None => {}
+                },
+                Some("MANUAL_ROLLBACK") => wanted = cloned.unwrap_or(wanted),
+                Some("AUTO_ROLLBACK") if self.played.reverted => wanted = cloned.unwrap_or(wanted),
+                _ => {}
+            }
+            begun = begun || one["spec"] == self.played.at_start;
+            snapshots.insert(id.to_owned(), wanted.clone());
+        }
+        wanted
+    }
+
+    /// A spec without what may differ: jobs of ours, the declared stale one, and where encrypted texts change at
+    /// every read, those.
+    fn plain(&self, spec: Value) -> Value {
+        let mut spec = without_ours(spec);
+        if self.played.has(Setting::AlsoStale)
+            && let Some(jobs) = spec.get_mut("jobs").and_then(Value::as_array_mut)
+        {
+            jobs.retain(|job| job["name"] != BY_HAND);
+        }
+        if spec["jobs"].as_array().is_some_and(Vec::is_empty)
+            && let Some(fields) = spec.as_object_mut()
+        {
+            fields.shift_remove("jobs");
+        }
+        // The simulator's read-back drops what is the default.
+        if spec["services"][0]["instance_count"] == 1
+            && let Some(service) = spec["services"][0].as_object_mut()
+        {
+            service.shift_remove("instance_count");
+        }
+        let changing = self
+            .played
+            .choices
+            .iter()
+            .any(|choice| matches!(choice, Choice::Knob(name, _) if name == "ev_on_read"));
+        let verbatim = self
+            .played
+            .choices
+            .iter()
+            .any(|choice| matches!(choice, Choice::Knob(name, _) if name == "read_back"));
+        if changing || verbatim {
+            blind(&mut spec);
+        }
+        spec
+    }
+
+    /// C3, C4 for each write: it is based on a read just before, touches nothing but our job, and is no forbidden call.
+    fn writes(&mut self) {
+        let made_by_us: BTreeSet<String> = self
+            .all_deployments()
+            .filter(|one| {
+                one["cause_details"]["digitalocean_user_action"]["user"]["email"] == PILOT
+            })
+            .filter_map(|one| one["id"].as_str().map(str::to_owned))
+            .collect();
+        let mut last: BTreeMap<usize, &Sent> = BTreeMap::new();
+        let mut broken = Vec::new();
+        for sent in &self.played.journal.sent {
+            match sent.call {
+                "apps.update" if left(sent) => {
+                    let read = last.get(&sent.process);
+                    let fresh =
+                        read.is_some_and(|read| read.call == "apps.get" && read.reply == Some(200));
+                    if !fresh {
+                        broken.push((
+                            "C4 write",
+                            "an update did not follow a read of the app".to_owned(),
+                        ));
+                    }
+                    self.judge_put(sent, &mut broken);
+                }
+                "deployments.cancel" => {
+                    let id = sent.path.split('/').nth(5).unwrap_or_default();
+                    if !made_by_us.contains(id) {
+                        broken.push((
+                            "C4 cancel",
+                            format!("{id} was cancelled, which is somebody else's"),
+                        ));
+                    }
+                }
+                "other" => broken.push(("C4 call", format!("an unknown call: {}", sent.path))),
+                _ => {}
+            }
+            if !sent.call.starts_with("ledger.") {
+                last.insert(sent.process, sent);
+            }
+        }
+        for (rule, what) in broken {
+            self.broke(rule, what);
+        }
+    }
+
+    fn judge_put(&self, sent: &Sent, broken: &mut Vec<(&'static str, String)>) {
+        let body = json_of(sent);
+        if body["update_all_source_versions"] == true {
+            broken.push(("C4 write", "update_all_source_versions is set".to_owned()));
+        }
+        let Some(app) = &sent.base else {
+            broken.push((
+                "C4 write",
+                "an update without any read of the app".to_owned(),
+            ));
+            return;
+        };
+        let (before, after) = (
+            self.plain(app["spec"].clone()),
+            self.plain(body["spec"].clone()),
+        );
+        if before != after {
+            // A declared repair puts back what somebody else wrote, and nothing else.
+            let repair = self.lost_update_possible();
+            if !repair {
+                broken.push(("C3 write", difference(&before, &after)));
+            }
+        }
+        if before["services"][0]["github"] != after["services"][0]["github"] {
+            broken.push(("C4 write", "the source of a service was touched".to_owned()));
+        }
+        let new = inserted(sent, &body);
+        if new.is_empty() {
+            return;
+        }
+        if sent.who == Who::Last
+            || self
+                .role(sent.process)
+                .is_some_and(|role| role.contains("sweep") || role == "post")
+        {
+            broken.push((
+                "C4 insert",
+                format!("{new:?} was inserted by one that may not"),
+            ));
+        }
+        if !app["pinned_deployment"].is_null() {
+            broken.push((
+                "C4 insert",
+                format!("{new:?} was inserted into a pinned app"),
+            ));
+        }
+        let busy = [&app["in_progress_deployment"], &app["pending_deployment"]]
+            .into_iter()
+            .any(|slot| !slot.is_null() && is_in_flight(&slot["phase"]));
+        if busy {
+            broken.push((
+                "C4 insert",
+                format!("{new:?} was inserted over a deployment in flight"),
+            ));
+        }
+        let had = ours(&app["spec"]);
+        if !had.is_empty() {
+            broken.push(("C4 insert", format!("{new:?} was inserted beside {had:?}")));
+        }
+        for job in body["spec"]["jobs"].as_array().into_iter().flatten() {
+            let env = |name: &str| {
+                job["envs"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .find(|env| env["key"] == name)
+                    .and_then(|env| env["value"].as_str())
+                    .map(str::to_owned)
+            };
+            if !new.iter().any(|name| job["name"] == name.as_str()) {
+                continue;
+            }
+            let limit = env("HARBOR_PILOT_NOT_AFTER").and_then(|limit| limit.parse::<i64>().ok());
+            let latest = sent.at.as_second() + 4 * 3600;
+            if limit.is_none_or(|limit| limit > latest || limit < sent.at.as_second()) {
+                broken.push((
+                    "I4 lease",
+                    format!("the lease of {new:?} ends at {limit:?}"),
+                ));
+            }
+        }
+    }
+
+    fn role(&self, process: usize) -> Option<&'static str> {
+        let mut gone = self.played.gone.iter();
+        gone.find(|gone| gone.number == process)
+            .map(|gone| gone.role)
+    }
+
+    fn all_deployments(&self) -> impl Iterator<Item = &'a Value> {
+        let state = self
+            .played
+            .late
+            .as_ref()
+            .map_or(&self.played.state, |(_, state)| state);
+        state["apps"][0]["deployments"]
+            .as_array()
+            .into_iter()
+            .flatten()
+    }
+
+    /// C5: we never let anybody in, and write no firewall that we were not asked to write.
+    fn firewall(&mut self) {
+        let writes: Vec<&Sent> = self
+            .played
+            .journal
+            .sent
+            .iter()
+            .filter(|sent| sent.call == "databases.put_firewall")
+            .collect();
+        if !self.played.has(Setting::Restore) && !writes.is_empty() {
+            self.broke("C5 firewall", "written without being asked");
+        }
+        for sent in writes {
+            let body = json_of(sent);
+            for rule in body["rules"].as_array().into_iter().flatten() {
+                if rule["type"] != "app" || rule["value"] != APP {
+                    self.broke("C5 firewall", format!("a rule of ours: {rule}"));
+                }
+            }
+        }
+    }
+
+    /// C6: what a run says at its end is what happened.
+    fn truth(&mut self, gone: &Gone) {
+        for (sink, secret) in &gone.leaks {
+            self.broke(
+                "C8 secret",
+                format!("`{secret}` in the {sink} of {}", gone.role),
+            );
+        }
+        let Some(ended) = &gone.ended else { return };
+        let Some(verdict) = &ended.report.verdict else {
+            return;
+        };
+        let ran: Vec<_> = self
+            .played
+            .ran
+            .iter()
+            .filter(|ran| ran.at <= gone.at)
+            .collect();
+        if verdict.clean_up == CleanUpAxis::Verified && !is_clean(&gone.state) {
+            self.broke(
+                "C6 clean-up",
+                format!("{} says verified, and it is not", gone.role),
+            );
+        }
+        let Some(job) = &verdict.facts.job else {
+            return;
+        };
+        let name = job.to_string();
+        let of_job: Vec<_> = ran
+            .iter()
+            .filter(|ran| ran.component == name && ran.ours)
+            .collect();
+        let started: usize = of_job.iter().map(|ran| ran.commands.len()).sum();
+        match &verdict.job {
+            JobAxis::Done => {
+                let whole = of_job.iter().any(|ran| {
+                    ran.disarmed.is_none()
+                        && !ran.commands.is_empty()
+                        && ran.commands.iter().all(|command| command.code == Some(0))
+                });
+                if !whole {
+                    self.broke(
+                        "C6 done",
+                        format!(
+                            "{} says `{name}` is done, and no process did it all",
+                            gone.role
+                        ),
+                    );
+                }
+            }
+            JobAxis::Failed { step, code, .. } => {
+                let failed = of_job.iter().any(|ran| {
+                    ran.commands
+                        .iter()
+                        .any(|command| command.name == step.as_str() && command.code == Some(*code))
+                });
+                if !failed {
+                    self.broke(
+                        "C6 failed",
+                        format!(
+                            "{} says `{step}` ended with {code}, and it did not",
+                            gone.role
+                        ),
+                    );
+                }
+            }
+            JobAxis::NeverStarted => {
+                if started > 0 {
+                    self.broke(
+                        "C6 never",
+                        format!("{} says `{name}` never started, and it ran", gone.role),
+                    );
+                }
+                // And it never will: whoever reads this may run it again.
+                let later = self.played.ran.iter().any(|ran| {
+                    ran.at > gone.at && ran.component == name && !ran.commands.is_empty()
+                });
+                if later {
+                    self.broke(
+                        "C6 never",
+                        format!(
+                            "{} says `{name}` never started, and it ran later",
+                            gone.role
+                        ),
+                    );
+                }
+            }
+            JobAxis::NotAttempted | JobAxis::Refused { .. } => {
+                if started > 0 && gone.role == "main" {
+                    self.broke(
+                        "C6 job",
+                        format!("{} says {:?}, and `{name}` ran", gone.role, verdict.job),
+                    );
+                }
+            }
+            JobAxis::Unproven { .. } | JobAxis::Running => {}
+        }
+        if verdict.reason == Reason::Done {
+            if verdict.job != JobAxis::Done {
+                self.broke(
+                    "C6 success",
+                    format!("{} says done with {:?}", gone.role, verdict.job),
+                );
+            }
+            let id = verdict.facts.deployment.as_ref().map(ToString::to_string);
+            let carries = self.all_deployments().any(|one| {
+                one["id"].as_str() == id.as_deref() && ours(&one["spec"]).contains(&name)
+            });
+            if !carries {
+                self.broke(
+                    "C6 success",
+                    format!("{} names {id:?}, which does not carry `{name}`", gone.role),
+                );
+            }
+        }
+        let begun = u32::try_from(of_job.len()).unwrap_or(u32::MAX);
+        if verdict.facts.executions > begun {
+            self.broke(
+                "C6 count",
+                format!(
+                    "{} counts {} executions of `{name}`, and there were {begun}",
+                    gone.role, verdict.facts.executions
+                ),
+            );
+        }
+    }
+
+    /// C7 and C12: it ends, in time and with few calls.
+    fn ends(&mut self, gone: &Gone) {
+        if gone.ran_away {
+            self.broke("C7 ends", format!("{} does not end", gone.role));
+        }
+        let limit = match gone.role {
+            "post" => POST,
+            "sweep" | "last sweep" | "fixpoint" => Duration::from_secs(60 * 60) + SLACK,
+            _ => Duration::from_secs(110 * 60) + SLACK,
+        };
+        if gone.took > limit {
+            self.broke(
+                "C7 time",
+                format!("{} took {} s", gone.role, gone.took.as_secs()),
+            );
+        }
+        if let Some(at) = self.played.interrupted
+            && gone.who == Who::Main
+            && at >= gone.started
+            && at <= gone.at
+            && gone.at.duration_since(at).as_secs() > 5
+        {
+            self.broke(
+                "C7 signal",
+                format!(
+                    "{} s from the signal to the end",
+                    gone.at.duration_since(at).as_secs()
+                ),
+            );
+        }
+        let calls = self
+            .played
+            .journal
+            .sent
+            .iter()
+            .filter(|sent| sent.process == gone.number && sent.path.starts_with("/v2/"))
+            .count();
+        let minutes = usize::try_from(gone.took.as_secs() / 60).unwrap_or_default();
+        if calls > CALLS + CALLS_A_MINUTE * minutes {
+            self.broke(
+                "C12 calls",
+                format!("{} made {calls} calls in {minutes} min", gone.role),
+            );
+        }
+    }
+
+    /// C9 and C11: a second look writes nothing, and a done migration is not run again.
+    fn stays_put(&mut self) {
+        let writes = |place: usize| {
+            let number = self.played.gone.get(place).map(|gone| gone.number);
+            let sent = self.played.journal.sent.iter();
+            sent.filter(|sent| Some(sent.process) == number && sent.call == "apps.update")
+                .count()
+        };
+        if writes(self.played.fixpoint) > 0 {
+            self.broke("C9 fixpoint", "a look at a clean app wrote to it");
+        }
+        if let Some(again) = self.played.again {
+            if writes(again) > 0 {
+                self.broke("C11 again", "a re-run of a done migration wrote to the app");
+            }
+            let reason = self
+                .played
+                .gone
+                .get(again)
+                .and_then(|gone| gone.ended.as_ref())
+                .map(|ended| ended.reason);
+            let plain = self.played.journal.acts.is_empty() && self.played.choices.is_empty();
+            if plain && !matches!(reason, Some(Reason::AlreadyDone | Reason::Done)) {
+                self.broke(
+                    "C11 again",
+                    format!("a re-run of a done migration ends with {reason:?}"),
+                );
+            }
+        }
+    }
+
+    /// I4: a rollback long after runs nothing.
+    fn late(&mut self) {
+        let after = |ran: &crate::job::Ran| {
+            ran.not_after
+                .is_some_and(|limit| ran.at.as_second() > limit)
+        };
+        let late: Vec<String> = self
+            .played
+            .ran
+            .iter()
+            .filter(|ran| ran.ours && after(ran) && !ran.commands.is_empty())
+            .map(|ran| ran.component.clone())
+            .collect();
+        for name in late {
+            self.broke("I4 lease", format!("`{name}` ran after its lease"));
+        }
+        if let Some((at, state)) = &self.played.late {
+            if self
+                .played
+                .ran
+                .iter()
+                .any(|ran| ran.at >= *at && !ran.commands.is_empty())
+            {
+                self.broke("I4 rollback", "a rollback forty days later ran the job");
+            }
+            if !is_clean(state) {
+                self.broke("C2 gone", "what a rollback brought back was not swept away");
+            }
+        }
+    }
+}
+
+/// Whether a request left the machine at all.
+fn left(sent: &Sent) -> bool {
+    sent.killed != Some(crate::choice::Position::BeforeSend)
+}
+
+/// Whether a PUT may have had an effect, by what its sender could know.
+fn may_have_applied(sent: &Sent) -> bool {
+    use crate::choice::FaultName as F;
+    if sent.fault == Some(F::Refuse) {
+        return false;
+    }
+    !matches!(sent.reply, Some(400..=499))
+}
+
+fn record_of(spec: &Value, name: &str) -> Option<RunRecord> {
+    let job = spec["jobs"]
+        .as_array()?
+        .iter()
+        .find(|job| job["name"] == name)?;
+    let env = job["envs"]
+        .as_array()?
+        .iter()
+        .find(|env| env["key"] == RunRecord::VARIABLE)?;
+    serde_json::from_str(env["value"].as_str()?).ok()
+}
+
+/// Replaces every encrypted text.
+fn blind(value: &mut Value) {
+    match value {
+        Value::String(text) if text.starts_with("EV[") || text == "plain-jwt-secret" => {
+            "EV".clone_into(text);
+        }
+        Value::Array(all) => all.iter_mut().for_each(blind),
+        Value::Object(all) => all.values_mut().for_each(blind),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Returns the places at which two documents differ.
+fn difference(wanted: &Value, found: &Value) -> String {
+    let mut places = Vec::new();
+    walk("", wanted, found, &mut places);
+    places.truncate(6);
+    places.join(", ")
+}
+
+fn walk(path: &str, left: &Value, right: &Value, places: &mut Vec<String>) {
+    match (left, right) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let null = Value::Null;
+                walk(
+                    &format!("{path}/{key}"),
+                    a.get(key).unwrap_or(&null),
+                    b.get(key).unwrap_or(&null),
+                    places,
+                );
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (place, (a, b)) in a.iter().zip(b).enumerate() {
+                walk(&format!("{path}/{place}"), a, b, places);
+            }
+        }
+        _ if left == right => {}
+        _ => places.push(path.to_owned()),
+    }
+}

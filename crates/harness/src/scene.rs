@@ -1,0 +1,696 @@
+//! One run of the harness, from its list of choices to everything that can be judged about it.
+//!
+//! A runtime of its own with a paused clock, a world of its own, the real driver. The story: a first runner (and
+//! perhaps a second) works, dies or ends; those chosen for recovery come; then nothing goes wrong any more, and up to
+//! three sweeps must put everything right. At the end two questions are asked once more: does another look write
+//! anything, and does a re-run run anything?
+
+use crate::actor;
+use crate::book::{Book, Commits, Entries};
+use crate::choice::{Choice, Recovery, Setting, Steps, Wants, When, Who};
+use crate::job::{self, Ran};
+use crate::wire::{Hall, Journal, Process, TOKEN};
+use app_spec::{AppId, CommitSha, ComponentName};
+use digitalocean::{Client, Retry};
+use jiff::Timestamp;
+use migration::{
+    Authority, CleanUp, Event, FirewallPolicy, HealthCheck, Intent, Kind, Links, LogPolicy,
+    Manifest, MigrationId, Mode, Nonce, OnFailure, Origin, Redactor, Request, Reviewed, Running,
+    Settings, Shell, Strategy, WaitForDeploy, render,
+};
+use runner::{Ended, Harbor, Pace, stop_switch, stream};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sim::{Breakage, Clock, Edits, World, WorldConfig};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub(crate) const APP: &str = "11111111-1111-4111-8111-111111111111";
+pub(crate) const APP_NAME: &str = "shop";
+pub(crate) const CLUSTER: &str = "shop-mysql";
+pub(crate) const REPO: &str = "acme/shop";
+/// The job that somebody left by hand.
+pub(crate) const BY_HAND: &str = "migration-job";
+/// The app's own deploy-time job.
+const NIGHTLY: &str = "warm-up";
+
+/// How many sweeps after the last fault may be needed.
+pub(crate) const SWEEPS: usize = 3;
+/// How long the platform may take to come to rest: the longest hanging job and what follows it.
+const REST: Duration = Duration::from_secs(14 * 3600);
+
+/// How one process of ours went.
+pub(crate) struct Gone {
+    pub(crate) number: usize,
+    pub(crate) who: Who,
+    pub(crate) role: &'static str,
+    pub(crate) started: Timestamp,
+    pub(crate) at: Timestamp,
+    pub(crate) took: Duration,
+    pub(crate) ran_away: bool,
+    /// How it ended; nothing where it died.
+    pub(crate) ended: Option<Ended>,
+    /// The migration it wanted, where it wanted one.
+    pub(crate) wanted: Option<MigrationId>,
+    /// What the world showed when it ended.
+    pub(crate) state: Value,
+    pub(crate) events: Vec<Event>,
+    /// Secrets that it let out, as (sink, secret).
+    pub(crate) leaks: Vec<(String, &'static str)>,
+}
+
+/// Everything about one run.
+pub(crate) struct Played {
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) gone: Vec<Gone>,
+    pub(crate) journal: Journal,
+    pub(crate) ran: Vec<Ran>,
+    pub(crate) ledger: Vec<migration::LedgerEntry>,
+    pub(crate) at_start: Value,
+    /// The world when nothing more came.
+    pub(crate) state: Value,
+    /// The world after the late rollback and its sweeps, where there was one; and when it was made.
+    pub(crate) late: Option<(Timestamp, Value)>,
+    /// The process that only looks whether anything is left to write, and the one that asks for the migration again.
+    pub(crate) fixpoint: usize,
+    pub(crate) again: Option<usize>,
+    pub(crate) at_rest: bool,
+    pub(crate) reverted: bool,
+    pub(crate) interrupted: Option<Timestamp>,
+}
+
+impl Played {
+    pub(crate) fn has(&self, setting: Setting) -> bool {
+        self.choices.contains(&Choice::Setting(setting))
+    }
+}
+
+/// Plays one list of choices.
+pub(crate) fn play(choices: &[Choice]) -> Played {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing from the system");
+    runtime.block_on(Box::pin(story(choices.to_vec())))
+}
+
+struct Scene {
+    hall: Arc<Hall>,
+    entries: Entries,
+    choices: Vec<Choice>,
+    commit: Option<CommitSha>,
+    gone: Vec<Gone>,
+    processes: usize,
+}
+
+async fn story(choices: Vec<Choice>) -> Played {
+    let (world, ran, commit) = set_up(&choices).await;
+    let at_start = world.state()["apps"][0]["spec"].clone();
+    let hall = Hall::new(world, at_start.clone(), choices.clone());
+    let mut scene = Scene {
+        hall: Arc::clone(&hall),
+        entries: Entries::default(),
+        choices,
+        commit,
+        gone: Vec::new(),
+        processes: 0,
+    };
+    scene.timed_acts();
+    scene.first().await;
+    scene.recoveries().await;
+    let at_rest_before = scene.rest().await;
+    hall.calm_down();
+    scene.unpin().await;
+    let at_rest = scene.sweep_up().await && at_rest_before;
+    let fixpoint = scene.gone.len();
+    scene.clean("fixpoint", Who::Last, Mode::Sweep).await;
+    let done = scene.gone.iter().any(|gone| {
+        gone.wanted.as_ref().is_some_and(|id| id.as_str() == MAIN)
+            && gone
+                .ended
+                .as_ref()
+                .is_some_and(|ended| ended.reason == migration::Reason::Done)
+    });
+    let again = if done {
+        let request = scene.request(MAIN, scene.authority());
+        let at = scene.gone.len();
+        scene.migrate("again", Who::Last, request, None).await;
+        Some(at)
+    } else {
+        None
+    };
+    scene.rest().await;
+    let state = hall.world.state();
+    let late = scene.late_rollback().await;
+    let journal = std::mem::take(&mut *hall.journal.lock().unwrap());
+    let interrupted = journal
+        .acts
+        .iter()
+        .find(|(_, what)| what == "interrupt")
+        .map(|(at, _)| *at);
+    Played {
+        gone: scene.gone,
+        ran: ran.lock().unwrap().clone(),
+        ledger: scene.entries.lock().unwrap().clone(),
+        journal,
+        at_start,
+        state,
+        late,
+        fixpoint,
+        again,
+        at_rest,
+        reverted: hall.world.knobs().spec_after_rollback == sim::SpecAfterRollback::Reverted,
+        interrupted,
+        choices: scene.choices,
+    }
+}
+
+/// The id of the migration that the first runner carries out.
+pub(crate) const MAIN: &str = "ter-235";
+const OTHER: &str = "ter-900";
+
+async fn set_up(choices: &[Choice]) -> (World, Arc<Mutex<Vec<Ran>>>, Option<CommitSha>) {
+    let start = "2026-02-18T00:30:00Z".parse().expect("a constant");
+    let config = WorldConfig::read(include_str!("world.json")).expect("a constant");
+    let world = World::new(config, Clock::starting_at(start)).expect("a constant");
+    world.set_public_base("http://127.0.0.1:9");
+    let ran = Arc::new(Mutex::new(Vec::new()));
+    world.set_executor(job::player(Arc::clone(&ran)));
+    turn(&world, choices);
+    let has = |setting| choices.contains(&Choice::Setting(setting));
+    let job = |name: &str| {
+        json!({"name": name, "kind": "POST_DEPLOY", "run_command": "echo by hand",
+            "github": {"repo": REPO, "branch": "main"}, "dockerfile_path": "Dockerfile"})
+    };
+    let by_hand: Vec<Value> = [(Setting::AlsoStale, BY_HAND), (Setting::AcceptJob, NIGHTLY)]
+        .into_iter()
+        .filter(|(setting, _)| has(*setting))
+        .map(|(_, name)| job(name))
+        .collect();
+    if !by_hand.is_empty() {
+        world
+            .edit_spec(APP_NAME, actor::HUMAN, |spec| {
+                spec["jobs"] = Value::Array(by_hand)
+            })
+            .expect("a job is a valid edit");
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    if has(Setting::Restore) {
+        let rules = [
+            json!({"type": "app", "value": APP}),
+            json!({"type": "ip_addr", "value": "198.51.100.4"}),
+        ];
+        world
+            .edit_firewall(CLUSTER, &rules)
+            .expect("two valid rules");
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    let mut commit = None;
+    if has(Setting::Merged) || has(Setting::MergedInVain) {
+        if has(Setting::MergedInVain) {
+            let broken = Breakage::BuildFails {
+                component: "web".to_owned(),
+            };
+            world
+                .break_next(APP_NAME, broken)
+                .expect("the app is there");
+        }
+        let edits = Edits::new().write("migrate.sh", "a reviewed script\n");
+        let pushed = world
+            .push(REPO, "main", (&edits, "merge"), "mona")
+            .expect("a push to the branch");
+        commit = CommitSha::parse(&pushed.after).ok();
+    }
+    (world, ran, commit)
+}
+
+fn turn(world: &World, choices: &[Choice]) {
+    let mut knobs = serde_json::to_value(world.knobs()).expect("knobs are plain data");
+    for choice in choices {
+        if let Choice::Knob(name, value) = choice {
+            knobs[name.as_str()] = serde_json::from_str(value).unwrap_or(Value::Null);
+        }
+    }
+    let knobs: sim::Knobs = serde_json::from_value(knobs).expect("a knob and one of its answers");
+    world.turn(|old| *old = knobs);
+}
+
+impl Scene {
+    fn has(&self, setting: Setting) -> bool {
+        self.choices.contains(&Choice::Setting(setting))
+    }
+
+    fn timed_acts(&self) {
+        for choice in &self.choices {
+            if let Choice::Act {
+                when: When::At(seconds),
+                act,
+            } = choice
+            {
+                let (hall, act, after) =
+                    (Arc::clone(&self.hall), *act, Duration::from_secs(*seconds));
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    actor::perform(&hall, act);
+                });
+            }
+        }
+    }
+
+    fn authority(&self) -> Authority {
+        match &self.commit {
+            Some(commit) => Authority::Merge(commit.to_string()),
+            None => Authority::Cli("1".to_owned()),
+        }
+    }
+
+    /// The first runner, and the second where one was chosen.
+    async fn first(&mut self) {
+        let second = self.choices.iter().find_map(|choice| match choice {
+            Choice::Second { after, wants } => Some((*after, *wants)),
+            _ => None,
+        });
+        let request = self.request(MAIN, self.authority());
+        let Some((after, wants)) = second else {
+            self.migrate("main", Who::Main, request, None).await;
+            return;
+        };
+        let other = match wants {
+            Wants::Same => self.request(MAIN, self.authority()),
+            Wants::SameAgain => self.request(MAIN, Authority::Cli("2".to_owned())),
+            Wants::Other => self.request(OTHER, Authority::Cli("3".to_owned())),
+        };
+        let one = self.process(Who::Main);
+        let two = self.process(Who::Second);
+        let first = run_migration(one, &self.entries, "main", request);
+        let second = async {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            run_migration(two, &self.entries, "second", other).await
+        };
+        let (first, second) = tokio::join!(Box::pin(first), Box::pin(second));
+        self.gone.extend([first, second]);
+    }
+
+    async fn recoveries(&mut self) {
+        let all: Vec<(Recovery, u64)> = self
+            .choices
+            .iter()
+            .filter_map(|choice| match choice {
+                Choice::Recover { by, after } => Some((*by, *after)),
+                _ => None,
+            })
+            .collect();
+        for (place, (by, after)) in all.into_iter().enumerate() {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            match by {
+                Recovery::Post => self.clean("post", Who::Later, Mode::Post).await,
+                Recovery::Sweep => self.clean("sweep", Who::Later, Mode::Sweep).await,
+                Recovery::Rerun => {
+                    let request = self.request(MAIN, self.authority());
+                    self.migrate("rerun", Who::Later, request, None).await;
+                }
+                Recovery::Fresh => {
+                    let request = self.request(MAIN, Authority::Cli(format!("fresh-{place}")));
+                    self.migrate("fresh", Who::Later, request, None).await;
+                }
+                Recovery::Retry => {
+                    let request = self.request(MAIN, Authority::Retry(format!("run-{place}")));
+                    self.migrate("retry", Who::Later, request, Some(Intent::Retry))
+                        .await;
+                }
+            }
+        }
+    }
+
+    /// Waits until the platform is at rest, and says whether it came to that.
+    async fn rest(&self) -> bool {
+        let from = Instant::now();
+        while from.elapsed() < REST {
+            // Longer than any pause between two things that follow each other by themselves.
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            let state = self.hall.world.state();
+            let flying = state["apps"][0]["deployments"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|one| is_in_flight(&one["phase"]));
+            if !flying {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A person keeps the rollback that pinned the app: until then nobody can take anything out.
+    async fn unpin(&self) {
+        if self.hall.world.state()["apps"][0]["pinned"].is_null() {
+            return;
+        }
+        use tower::{Service as _, ServiceExt as _};
+        let request = http::Request::post(format!("/v2/apps/{APP}/rollback/commit"))
+            .header("authorization", "Bearer human-token")
+            .body(bytes::Bytes::new())
+            .expect("a constant");
+        let mut service = self.hall.world.in_process();
+        let answer = service
+            .ready()
+            .await
+            .expect("always ready")
+            .call(request)
+            .await;
+        assert!(answer.is_ok_and(|answer| answer.status().is_success()));
+    }
+
+    /// Sweeps until the app is clean, three times at most.
+    async fn sweep_up(&mut self) -> bool {
+        let mut at_rest = true;
+        for _ in 0..SWEEPS {
+            if is_clean(&self.hall.world.state()) {
+                break;
+            }
+            self.clean("last sweep", Who::Last, Mode::Sweep).await;
+            at_rest = self.rest().await;
+        }
+        at_rest
+    }
+
+    /// Forty days later: a click, and a sweep for what it brought back.
+    async fn late_rollback(&mut self) -> Option<(Timestamp, Value)> {
+        if !self.choices.contains(&Choice::LateRollback) {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_secs(40 * 86_400)).await;
+        let state = self.hall.world.state();
+        let deployments = state["apps"][0]["deployments"].as_array()?;
+        let target = deployments.iter().find(|one| {
+            !actor::ours(&one["spec"]).is_empty()
+                && matches!(one["phase"].as_str(), Some("ACTIVE" | "SUPERSEDED"))
+        })?;
+        let at = self.hall.world.now();
+        let target = target["id"].as_str()?;
+        self.hall
+            .world
+            .rollback(APP_NAME, target, sim::Pin::Unpinned, actor::HUMAN)
+            .ok()?;
+        self.rest().await;
+        self.sweep_up().await;
+        Some((at, self.hall.world.state()))
+    }
+
+    fn process(&mut self, who: Who) -> Arc<Process> {
+        let number = self.processes;
+        self.processes += 1;
+        Process::new(&self.hall, who, number)
+    }
+
+    async fn migrate(
+        &mut self,
+        role: &'static str,
+        who: Who,
+        mut request: Request,
+        intent: Option<Intent>,
+    ) {
+        request.intent = intent.unwrap_or(request.intent);
+        let process = self.process(who);
+        request.nonce = nonce(process.number);
+        let gone = Box::pin(run_migration(process, &self.entries, role, request)).await;
+        self.gone.push(gone);
+    }
+
+    async fn clean(&mut self, role: &'static str, who: Who, mode: Mode) {
+        let process = self.process(who);
+        let goal = match mode {
+            Mode::Post => CleanUp {
+                keys: Some(BTreeSet::from([migration::Key::of(
+                    &AppId::new(APP),
+                    &MigrationId::parse(MAIN).expect("a constant"),
+                )])),
+                running: Running::Await,
+                ..CleanUp::default()
+            },
+            Mode::Main | Mode::Sweep => CleanUp::default(),
+        };
+        let gone = run(
+            process,
+            &self.entries,
+            role,
+            None,
+            async move |harbor: &Harbor| runner::clean(harbor, goal, mode).await,
+        );
+        let gone = Box::pin(gone).await;
+        self.gone.push(gone);
+    }
+
+    fn request(&self, id: &str, authority: Authority) -> Request {
+        let id = MigrationId::parse(id).expect("a constant");
+        let mut steps = [
+            ("columns", "echo adding columns".to_owned()),
+            ("backfill", "echo filling in".to_owned()),
+        ];
+        let mut check = None;
+        for choice in &self.choices {
+            if let Choice::Steps(what) = choice {
+                match what {
+                    Steps::FirstFails => "echo no column; exit 3".clone_into(&mut steps[0].1),
+                    Steps::SecondFails => "echo no column; exit 3".clone_into(&mut steps[1].1),
+                    Steps::CheckFails => check = Some("exit 4".to_owned()),
+                    Steps::Checked => check = Some("true".to_owned()),
+                    Steps::Killed => "echo begun; kill -KILL $PPID".clone_into(&mut steps[1].1),
+                    Steps::Hostile => {
+                        steps[0].1 = format!("printenv DATABASE_URL; {HOSTILE}");
+                    }
+                }
+            }
+        }
+        let steps = steps.map(|(name, run)| (name.to_owned(), run));
+        let mut manifest = Manifest::from_steps(id, steps).expect("plain steps");
+        manifest.steps[1].check = check;
+        Request {
+            manifest,
+            reviewed: Reviewed::Unreviewed,
+            intent: Intent::Run,
+            authority,
+            nonce: nonce(self.processes),
+            origin: Origin::default(),
+            commit: self.commit.clone(),
+            settings: self.settings(),
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let chosen = |setting, yes: &str| {
+            let wanted = self.has(setting);
+            wanted
+                .then(|| ComponentName::from_platform(yes))
+                .into_iter()
+                .collect()
+        };
+        Settings {
+            reference: ComponentName::from_platform("web"),
+            database: "db".to_owned(),
+            kind: if self.has(Setting::PreDeploy) {
+                Kind::PreDeploy
+            } else {
+                Kind::PostDeploy
+            },
+            instance_size: None,
+            job_timeout: Duration::from_secs(30 * 60),
+            deadline: Duration::from_secs(110 * 60),
+            strategy: if self.has(Setting::PerStep) {
+                Strategy::OneJobPerStep
+            } else {
+                Strategy::SingleJob
+            },
+            on_failure: if self.has(Setting::Contain) {
+                OnFailure::Contain
+            } else {
+                OnFailure::Fail
+            },
+            wait_for_deploy: WaitForDeploy::Live,
+            health: if self.has(Setting::NoHealth) {
+                HealthCheck::Off
+            } else {
+                HealthCheck::OfReference
+            },
+            firewall: if self.has(Setting::Restore) {
+                FirewallPolicy::Restore
+            } else {
+                FirewallPolicy::Check
+            },
+            cluster: None,
+            keep_rules: Vec::new(),
+            also_stale: chosen(Setting::AlsoStale, BY_HAND),
+            accept_jobs: chosen(Setting::AcceptJob, NIGHTLY),
+            env: vec!["JWT_SECRET".to_owned()],
+            secret_env: Vec::new(),
+            shell: Shell::Sh,
+            log: LogPolicy::Tail,
+        }
+    }
+}
+
+/// What a hostile step prints: commands to the runner, Markdown, and a mark with a guessed nonce.
+const HOSTILE: &str = "echo ::error::stop; echo @everyone; echo harbor-pilot/1 00000000000000000000000000000000 done code=0 ran=2/2 checks=0/0 at=1";
+
+fn nonce(number: usize) -> Nonce {
+    Nonce::parse(&format!("{:032x}", 0xa1_0000 + number)).expect("32 hex digits")
+}
+
+async fn run_migration(
+    process: Arc<Process>,
+    entries: &Entries,
+    role: &'static str,
+    mut request: Request,
+) -> Gone {
+    request.nonce = nonce(process.number);
+    let id = request.manifest.id.clone();
+    run(
+        process,
+        entries,
+        role,
+        Some(id),
+        async move |harbor: &Harbor| runner::migrate(harbor, request).await,
+    )
+    .await
+}
+
+/// Runs one process of ours to its end, or to its death.
+async fn run(
+    process: Arc<Process>,
+    entries: &Entries,
+    role: &'static str,
+    wanted: Option<MigrationId>,
+    work: impl AsyncFnOnce(&Harbor) -> Ended,
+) -> Gone {
+    let hall = Arc::clone(&process.hall);
+    let (switch, signal) = stop_switch();
+    if process.who == Who::Main {
+        *hall.stop.lock().unwrap() = Some(switch.clone());
+    }
+    let (sender, mut receiver) = stream();
+    let transport = process.transport();
+    let base = "http://127.0.0.1:9".parse().expect("a constant");
+    let retry = Retry {
+        seed: Some(7),
+        ..Retry::default()
+    };
+    let harbor = Harbor {
+        client: Client::new(transport.clone(), &base, SecretString::from(TOKEN))
+            .expect("a loopback address and a plain token")
+            .with_retry(retry),
+        app: AppId::new(APP),
+        transport,
+        ledger: Some(Arc::new(Book {
+            entries: Arc::clone(entries),
+            process: Arc::clone(&process),
+        })),
+        lineage: Arc::new(Commits(Arc::clone(&hall))),
+        redactor: Redactor::new([SecretString::from(TOKEN)]),
+        pace: Pace::REAL,
+        log_folder: None,
+        events: sender,
+        stop: signal,
+    };
+    let (started, from) = (hall.world.now(), Instant::now());
+    let ended = {
+        let work = work(&harbor);
+        tokio::select! {
+            biased;
+            () = process.dead() => None,
+            ended = Box::pin(work) => Some(ended),
+        }
+    };
+    drop(switch);
+    if process.who == Who::Main {
+        *hall.stop.lock().unwrap() = None;
+    }
+    let mut events = Vec::new();
+    while let Ok(event) = receiver.try_recv() {
+        events.push(event);
+    }
+    let leaks = leaks(ended.as_ref(), &events, &harbor.redactor);
+    Gone {
+        number: process.number,
+        who: process.who,
+        role,
+        started,
+        at: hall.world.now(),
+        took: from.elapsed(),
+        ran_away: process.ran_away(),
+        ended,
+        wanted,
+        state: hall.world.state(),
+        events,
+        leaks,
+    }
+}
+
+/// What must never be seen: the token, plain secrets, encrypted secrets, and what makes an address presigned.
+const SECRETS: &[&str] = &[TOKEN, "real-password", "EV[1:", "Signature="];
+
+fn leaks(
+    ended: Option<&Ended>,
+    events: &[Event],
+    redactor: &Redactor,
+) -> Vec<(String, &'static str)> {
+    let mut sinks: Vec<(String, String)> = events
+        .iter()
+        .filter_map(|event| render::terminal::line(event, redactor))
+        .map(|line| ("terminal line".to_owned(), line))
+        .collect();
+    if let Some(ended) = ended {
+        let (report, links) = (&ended.report, Links::default());
+        sinks.extend([
+            (
+                "comment".to_owned(),
+                render::comment::render(report, &links, 60_000),
+            ),
+            (
+                "summary".to_owned(),
+                render::summary::render(report, &links, 60_000),
+            ),
+            (
+                "closing text".to_owned(),
+                render::terminal::render_final(report, &links),
+            ),
+            (
+                "result".to_owned(),
+                render::result::json(report).to_string(),
+            ),
+        ]);
+    }
+    let mut found = Vec::new();
+    for (sink, text) in sinks {
+        for secret in SECRETS.iter().filter(|secret| text.contains(**secret)) {
+            found.push((sink.clone(), *secret));
+        }
+    }
+    found
+}
+
+/// Returns whether a deployment of that phase may still change something.
+pub(crate) fn is_in_flight(phase: &Value) -> bool {
+    matches!(
+        phase.as_str(),
+        Some("PENDING_BUILD" | "BUILDING" | "PENDING_DEPLOY" | "DEPLOYING")
+    )
+}
+
+/// Returns whether no job of ours is in the spec or in what is live.
+pub(crate) fn is_clean(state: &Value) -> bool {
+    let app = &state["apps"][0];
+    actor::ours(&app["spec"]).is_empty() && actor::ours(live_spec(app)).is_empty()
+}
+
+/// Returns the spec of the newest good deployment.
+pub(crate) fn live_spec(app: &Value) -> &Value {
+    app["deployments"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|one| one["id"] == app["active"])
+        .map_or(&Value::Null, |one| &one["spec"])
+}

@@ -1,0 +1,195 @@
+//! Choices drawn at random: the platform's unknowns, other people, faults and deaths, all at once.
+
+use crate::choice::{
+    Act, Choice, Edit, FaultName, KNOBS, Position, Recovery, Setting, Steps, Wants, When, Who,
+};
+use crate::matrix::Cell;
+use crate::random::Random;
+
+/// The calls that can go wrong, the writes more often than their number.
+const CALLS: &[&str] = &[
+    "apps.get",
+    "apps.get",
+    "apps.update",
+    "apps.update",
+    "apps.update",
+    "apps.propose",
+    "deployments.list",
+    "deployments.list",
+    "deployments.get",
+    "deployments.cancel",
+    "logs.get",
+    "logs.fetch",
+    "databases.list",
+    "databases.firewall",
+    "databases.put_firewall",
+    "live",
+    "ledger.append",
+    "ledger.append",
+    "ledger.entries",
+    "ledger.record",
+];
+
+const EDITS: &[Edit] = &[Edit::Count(2), Edit::Count(5), Edit::Variable, Edit::Domain];
+
+/// Returns the choices of a seed.
+pub(crate) fn draw(seed: u64) -> Vec<Choice> {
+    // Neighbouring seeds must have nothing in common.
+    let mut random = Random::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(1));
+    let random = &mut random;
+    let mut choices = Vec::new();
+    for _ in 0..random.below(4) {
+        let (name, answers) = random.pick(KNOBS);
+        let answer = random.pick(answers);
+        choices.push(Choice::Knob((*name).to_owned(), (*answer).to_owned()));
+    }
+    if random.happens(2, 5) {
+        let steps = [
+            Steps::FirstFails,
+            Steps::SecondFails,
+            Steps::SecondFails,
+            Steps::CheckFails,
+            Steps::Checked,
+            Steps::Killed,
+            Steps::Hostile,
+        ];
+        choices.push(Choice::Steps(*random.pick(&steps)));
+    }
+    for _ in 0..random.below(3) {
+        let settings = [
+            Setting::PreDeploy,
+            Setting::Contain,
+            Setting::PerStep,
+            Setting::Restore,
+            Setting::Merged,
+            Setting::MergedInVain,
+            Setting::NoHealth,
+            Setting::AlsoStale,
+            Setting::AcceptJob,
+        ];
+        choices.push(Choice::Setting(*random.pick(&settings)));
+    }
+    for _ in 0..random.below(4) {
+        choices.push(fault(random));
+    }
+    if random.happens(2, 5) {
+        choices.push(kill(random));
+    }
+    for _ in 0..random.below(3) {
+        choices.push(act(random));
+    }
+    if random.happens(1, 6) {
+        choices.push(Choice::Second {
+            after: random.below(900),
+            wants: *random.pick(&[Wants::Same, Wants::SameAgain, Wants::Other]),
+        });
+    }
+    for _ in 0..random.below(3) {
+        let by = [
+            Recovery::Post,
+            Recovery::Sweep,
+            Recovery::Rerun,
+            Recovery::Fresh,
+            Recovery::Retry,
+        ];
+        choices.push(Choice::Recover {
+            by: *random.pick(&by),
+            after: *random.pick(&[0, 3, 30, 200, 900, 4000]),
+        });
+    }
+    if random.happens(1, 8) {
+        choices.push(Choice::LateRollback);
+    }
+    choices.sort();
+    choices.dedup();
+    choices
+}
+
+fn whose(random: &mut Random) -> Who {
+    *random.pick(&[Who::Main, Who::Main, Who::Main, Who::Second, Who::Later])
+}
+
+/// The first calls are where plans are made; the later ones where it is waited.
+fn nth(random: &mut Random, call: &str) -> u32 {
+    let limit = match call {
+        "apps.get" | "deployments.list" => *random.pick(&[6, 40, 160]),
+        "ledger.entries" | "live" => 8,
+        "apps.update" | "ledger.append" | "ledger.record" => 3,
+        _ => 4,
+    };
+    u32::try_from(random.below(limit)).unwrap_or_default() + 1
+}
+
+fn fault(random: &mut Random) -> Choice {
+    let call = *random.pick(CALLS);
+    Choice::Fault {
+        of: whose(random),
+        call: call.to_owned(),
+        nth: nth(random, call),
+        times: *random.pick(&[1, 1, 1, 2, 5, 30]),
+        fault: *random.pick(&FaultName::ALL),
+    }
+}
+
+fn kill(random: &mut Random) -> Choice {
+    let call = *random.pick(CALLS);
+    Choice::Kill {
+        of: whose(random),
+        call: call.to_owned(),
+        nth: nth(random, call),
+        at: *random.pick(&Position::ALL),
+    }
+}
+
+fn act(random: &mut Random) -> Choice {
+    let edit = *random.pick(EDITS);
+    let acts = [
+        Act::Push,
+        Act::Push,
+        Act::Edit(edit),
+        Act::Edit(edit),
+        Act::StaleEdit(edit),
+        Act::ReAdd(edit),
+        Act::Redeploy,
+        Act::RollbackPinned,
+        Act::Rollback,
+        Act::FirewallRule,
+        Act::BuildFails,
+        Act::RolloutFails,
+        Act::HealthDown,
+        Act::JobHangs,
+        Act::LedgerDown(*random.pick(&[10, 200, 7200])),
+        Act::Interrupt,
+        Act::AskToStop,
+    ];
+    let when = match random.below(4) {
+        0 => When::At(random.below(2400)),
+        1 => When::Before(
+            "apps.update".to_owned(),
+            u32::try_from(random.below(3)).unwrap_or_default() + 1,
+        ),
+        2 => {
+            let call = *random.pick(CALLS);
+            When::Before(call.to_owned(), nth(random, call))
+        }
+        _ => When::After(
+            "apps.update".to_owned(),
+            u32::try_from(random.below(2)).unwrap_or_default() + 1,
+            random.below(1200) + 1,
+        ),
+    };
+    Choice::Act {
+        when,
+        act: *random.pick(&acts),
+    }
+}
+
+/// Returns the cells of so many seeds.
+pub(crate) fn cells(from: u64, count: u64) -> Vec<Cell> {
+    (from..from.saturating_add(count))
+        .map(|seed| Cell {
+            name: format!("seed {seed}"),
+            choices: draw(seed),
+        })
+        .collect()
+}

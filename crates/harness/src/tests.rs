@@ -1,0 +1,133 @@
+//! The hall's own promises: it repeats itself, the regressions stay mended, and a slice of everything is in order.
+//!
+//! What is found by the commands is not asserted here twice: the whole matrix and the seeds are theirs.
+
+use crate::choice::{Choice, FaultName, Position, Who};
+use crate::{invariants, matrix, scene, seeds, shrink, trace};
+
+/// Lists that once broke something, each with what it broke; the names of the files say what happens in them.
+fn regressions() -> Vec<(String, Vec<Choice>)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions");
+    let mut found: Vec<(String, Vec<Choice>)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, serde_json::from_str(&text).unwrap())
+        })
+        .collect();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    found
+}
+
+#[test]
+fn what_was_mended_stays_mended() {
+    let broken: Vec<String> = regressions()
+        .into_iter()
+        .flat_map(|(name, list)| {
+            let found = invariants::check(&scene::play(&list));
+            found
+                .into_iter()
+                .map(move |violation| format!("{name}: {violation:?}"))
+        })
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_same_choices_give_the_same_trace() {
+    for seed in 0..20 {
+        let list = seeds::draw(seed);
+        let (one, other) = (scene::play(&list), scene::play(&list));
+        assert_eq!(trace::hash(&one), trace::hash(&other), "seed {seed}");
+    }
+}
+
+#[test]
+fn other_choices_give_another_trace() {
+    let calm = trace::hash(&scene::play(&[]));
+    let lost = trace::hash(&scene::play(&[fault(
+        "apps.update",
+        1,
+        FaultName::ReplyLost,
+    )]));
+    assert_ne!(calm, lost);
+}
+
+fn fault(call: &str, nth: u32, fault: FaultName) -> Choice {
+    Choice::Fault {
+        of: Who::Main,
+        call: call.to_owned(),
+        nth,
+        times: 1,
+        fault,
+    }
+}
+
+#[test]
+fn a_calm_run_is_in_order() {
+    let played = scene::play(&[]);
+    assert_eq!(invariants::check(&played), []);
+    let inserts = played
+        .journal
+        .sent
+        .iter()
+        .filter(|sent| sent.call == "apps.update")
+        .count();
+    assert_eq!(inserts, 2, "one insert, one removal");
+    assert_eq!(played.ran.len(), 1);
+}
+
+#[test]
+fn a_killed_run_without_anybody_after_it_is_swept_up() {
+    for at in Position::ALL {
+        let list = [Choice::Kill {
+            of: Who::Main,
+            call: "apps.update".to_owned(),
+            nth: 1,
+            at,
+        }];
+        let played = scene::play(&list);
+        assert_eq!(invariants::check(&played), [], "{at:?}");
+        assert!(played.gone[0].ended.is_none());
+        assert!(scene::is_clean(&played.state));
+    }
+}
+
+#[test]
+fn a_thinned_matrix_is_in_order() {
+    let cells = matrix::cells(SLICE);
+    let played = matrix::play_all(cells);
+    println!("{} cells", played.runs);
+    let broken: Vec<String> = played
+        .broken
+        .iter()
+        .map(|(cell, violation)| format!("{} | {} | {}", violation.rule, cell.name, violation.what))
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert_eq!(matrix::holes(&played.coverage), Vec::<String>::new());
+}
+
+/// One cell of so many is played here; `cargo run --profile harness -p harness -- matrix` plays all.
+const SLICE: usize = 1009;
+
+#[test]
+fn a_list_is_cut_down_to_what_matters() {
+    // Two choices that do nothing, and one under which an update is sent without an answer.
+    let list = [
+        Choice::LateRollback,
+        fault("apps.update", 1, FaultName::ReplyLost),
+        fault("live", 3, FaultName::Slow),
+    ];
+    let short = shrink::shrink_by(&list, |list| {
+        let played = scene::play(list);
+        played
+            .journal
+            .sent
+            .iter()
+            .any(|sent| sent.call == "apps.update" && sent.reply.is_none())
+    });
+    assert_eq!(short, [fault("apps.update", 1, FaultName::ReplyLost)]);
+}

@@ -1,0 +1,430 @@
+//! Between a process of ours and the world: every request passes here, is written down, and may go wrong.
+//!
+//! A fault is armed in the simulator just before the request that it is for, so that it strikes that one and no other.
+//! A process dies by never getting an answer again: whoever runs it sees [`Process::dead`] and drops its future at that
+//! very point, as a kill would.
+
+use crate::actor;
+use crate::choice::{Choice, FaultName, Position, When, Who};
+use bytes::Bytes;
+use digitalocean::{BoxError, NotSent, Transport};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use jiff::Timestamp;
+use serde_json::Value;
+use sim::{Applied, Fault, FaultKind, InProcess, World};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tower::{Service as _, ServiceExt as _};
+
+/// How many requests one process may make before it is taken for one that never ends. The longest run may take 110
+/// minutes and looks every 4 seconds at the most, with some three requests a look.
+const RUNAWAY: usize = 6_000;
+
+/// The user whose token our processes carry.
+pub(crate) const PILOT: &str = "pilot@example.com";
+/// The token.
+pub(crate) const TOKEN: &str =
+    "dop_v1_b7f2c9d15e604a3a8d0c4fb2e1a7963058cdab41fe9d2a6c7b3850e4f1d2c6a9";
+
+/// One request of ours, or one call of the ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) at: Timestamp,
+    /// The process, by its place among all.
+    pub(crate) process: usize,
+    pub(crate) who: Who,
+    pub(crate) call: &'static str,
+    /// The how-manieth of these calls of that process.
+    pub(crate) nth: u32,
+    pub(crate) path: String,
+    pub(crate) body: Bytes,
+    /// What the process last read of the app, where it writes the app.
+    pub(crate) base: Option<Value>,
+    /// The status of the answer, where one came.
+    pub(crate) reply: Option<u16>,
+    pub(crate) fault: Option<FaultName>,
+    pub(crate) killed: Option<Position>,
+    /// How many writes (claims, records, updates, cancels) the process had sent before it.
+    pub(crate) writes_before: u32,
+}
+
+/// What happened, as far as it passes through here.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) sent: Vec<Sent>,
+    /// What others did.
+    pub(crate) acts: Vec<(Timestamp, String)>,
+    /// Their edits of the spec, by the deployment each made.
+    pub(crate) edits: Vec<(String, actor::Wrote)>,
+    /// Times at which somebody else wrote between a read of ours and the write that followed it.
+    pub(crate) between: Vec<Timestamp>,
+}
+
+/// What all processes of one run share.
+pub(crate) struct Hall {
+    pub(crate) world: World,
+    /// The spec at the beginning.
+    pub(crate) at_start: Value,
+    choices: Mutex<Vec<Choice>>,
+    pub(crate) journal: Mutex<Journal>,
+    totals: Mutex<BTreeMap<&'static str, u32>>,
+    pub(crate) ledger_down_until: Mutex<Option<Timestamp>>,
+    /// Stops the first runner.
+    pub(crate) stop: Mutex<Option<runner::StopSwitch>>,
+}
+
+impl Hall {
+    pub(crate) fn new(world: World, at_start: Value, choices: Vec<Choice>) -> Arc<Self> {
+        Arc::new(Self {
+            world,
+            at_start,
+            choices: Mutex::new(choices),
+            journal: Mutex::default(),
+            totals: Mutex::default(),
+            ledger_down_until: Mutex::default(),
+            stop: Mutex::default(),
+        })
+    }
+
+    /// From here on nothing goes wrong any more.
+    pub(crate) fn calm_down(&self) {
+        self.choices.lock().unwrap().clear();
+        self.world.disarm();
+        *self.ledger_down_until.lock().unwrap() = None;
+    }
+
+    /// Lets others act whose moment is now, and tells when the ones after this call are due.
+    fn others(self: &Arc<Self>, call: &'static str) {
+        let total = {
+            let mut totals = self.totals.lock().unwrap();
+            let total = totals.entry(call).or_default();
+            *total += 1;
+            *total
+        };
+        let mut due = Vec::new();
+        self.choices.lock().unwrap().retain(|choice| match choice {
+            Choice::Act {
+                when: When::Before(at, nth),
+                act,
+            } if at == call && *nth == total => {
+                due.push((Duration::ZERO, *act));
+                false
+            }
+            Choice::Act {
+                when: When::After(at, nth, seconds),
+                act,
+            } if at == call && *nth == total => {
+                due.push((Duration::from_secs(*seconds), *act));
+                false
+            }
+            _ => true,
+        });
+        for (after, act) in due {
+            if after.is_zero() {
+                let between = actor::perform(self, act);
+                if between {
+                    let now = self.world.now();
+                    self.journal.lock().unwrap().between.push(now);
+                }
+            } else {
+                let hall = Arc::clone(self);
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    actor::perform(&hall, act);
+                });
+            }
+        }
+    }
+
+    fn fault(&self, of: Who, call: &str, at: u32) -> Option<FaultName> {
+        let choices = self.choices.lock().unwrap();
+        choices.iter().find_map(|choice| match choice {
+            Choice::Fault {
+                of: who,
+                call: on,
+                nth,
+                times,
+                fault,
+            } if *who == of && on == call && (*nth..nth.saturating_add(*times)).contains(&at) => {
+                Some(*fault)
+            }
+            _ => None,
+        })
+    }
+
+    fn kill(&self, of: Who, call: &str, at: u32) -> Option<Position> {
+        let choices = self.choices.lock().unwrap();
+        choices.iter().find_map(|choice| match choice {
+            Choice::Kill {
+                of: who,
+                call: on,
+                nth,
+                at: position,
+            } if *who == of && on == call && *nth == at => Some(*position),
+            _ => None,
+        })
+    }
+}
+
+/// One process of ours, as the world sees it.
+pub(crate) struct Process {
+    pub(crate) hall: Arc<Hall>,
+    pub(crate) who: Who,
+    pub(crate) number: usize,
+    counts: Mutex<BTreeMap<&'static str, u32>>,
+    writes: Mutex<u32>,
+    last_app: Mutex<Option<Bytes>>,
+    dead: AtomicBool,
+    doomed: AtomicBool,
+    runaway: AtomicBool,
+    death: Notify,
+}
+
+/// What is to happen to one call.
+pub(crate) struct Fate {
+    /// The call's place in the journal.
+    pub(crate) place: usize,
+    pub(crate) fault: Option<FaultName>,
+    pub(crate) kill: Option<Position>,
+}
+
+impl Process {
+    pub(crate) fn new(hall: &Arc<Hall>, who: Who, number: usize) -> Arc<Self> {
+        Arc::new(Self {
+            hall: Arc::clone(hall),
+            who,
+            number,
+            counts: Mutex::default(),
+            writes: Mutex::default(),
+            last_app: Mutex::default(),
+            dead: AtomicBool::new(false),
+            doomed: AtomicBool::new(false),
+            runaway: AtomicBool::new(false),
+            death: Notify::new(),
+        })
+    }
+
+    /// Waits until the process is dead.
+    pub(crate) async fn dead(&self) {
+        while !self.dead.load(Ordering::SeqCst) {
+            self.death.notified().await;
+        }
+    }
+
+    /// Tells whether it made more requests than any run may.
+    pub(crate) fn ran_away(&self) -> bool {
+        self.runaway.load(Ordering::SeqCst)
+    }
+
+    /// Never returns: the process is gone.
+    pub(crate) async fn die<T>(&self) -> T {
+        self.dead.store(true, Ordering::SeqCst);
+        self.death.notify_one();
+        std::future::pending().await
+    }
+
+    /// After this nothing is sent any more.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::SeqCst);
+    }
+
+    /// Begins a call: lets others act, writes it down and says what is to happen to it.
+    pub(crate) async fn begin(&self, call: &'static str, path: &str, body: Bytes) -> Fate {
+        if self.doomed.load(Ordering::SeqCst) || self.dead.load(Ordering::SeqCst) {
+            return self.die().await;
+        }
+        let nth = {
+            let mut counts = self.counts.lock().unwrap();
+            let nth = counts.entry(call).or_default();
+            *nth += 1;
+            *nth
+        };
+        let kill = self.hall.kill(self.who, call, nth);
+        let fault = self.hall.fault(self.who, call, nth);
+        self.hall.others(call);
+        let writes_before = {
+            let mut writes = self.writes.lock().unwrap();
+            let before = *writes;
+            *writes += u32::from(is_write(call));
+            before
+        };
+        let base = if call == "apps.update" {
+            let last = self.last_app.lock().unwrap();
+            last.as_ref()
+                .and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
+                .map(|mut answer| answer["app"].take())
+        } else {
+            None
+        };
+        let at = self.hall.world.now();
+        let place = {
+            let mut journal = self.hall.journal.lock().unwrap();
+            journal.sent.push(Sent {
+                at,
+                process: self.number,
+                who: self.who,
+                call,
+                nth,
+                path: path.to_owned(),
+                body,
+                base,
+                reply: None,
+                fault,
+                killed: kill,
+                writes_before,
+            });
+            journal.sent.len() - 1
+        };
+        let mine = self.counts.lock().unwrap().values().sum::<u32>() as usize;
+        if mine > RUNAWAY {
+            self.runaway.store(true, Ordering::SeqCst);
+            return self.die().await;
+        }
+        if kill == Some(Position::BeforeSend) {
+            return self.die().await;
+        }
+        Fate { place, fault, kill }
+    }
+
+    pub(crate) fn replied(&self, place: usize, status: u16) {
+        if let Some(sent) = self.hall.journal.lock().unwrap().sent.get_mut(place) {
+            sent.reply = Some(status);
+        }
+    }
+
+    async fn send(
+        self: Arc<Self>,
+        mut inner: InProcess,
+        request: Request<Bytes>,
+    ) -> Result<Response<digitalocean::Body>, BoxError> {
+        let call = name_of(request.method(), request.uri().path());
+        let path = request.uri().path().to_owned();
+        let body = request.body().clone();
+        let fate = self.begin(call, &path, body).await;
+        if fate.kill == Some(Position::InFlight) {
+            if request.method() != Method::GET {
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_secs(20)).await;
+                    let ready = inner.ready().await;
+                    if let Ok(inner) = ready {
+                        let _late = inner.call(request).await;
+                    }
+                });
+            }
+            return self.die().await;
+        }
+        if let Some(fault) = fate.fault {
+            // The one that it is for is the next to come: nothing else runs between here and the gate.
+            self.hall
+                .world
+                .arm(Fault::next(&path, kind(fault)).method(request.method().as_str()));
+        }
+        let answer = inner.ready().await?.call(request).await;
+        if fate.kill == Some(Position::AppliedBeforeReply) {
+            return self.die().await;
+        }
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(closed) if fate.fault == Some(FaultName::Refuse) => {
+                return Err(Box::new(NotSent::NoConnection(Box::new(closed))));
+            }
+            Err(closed) => return Err(Box::new(closed)),
+        };
+        self.replied(fate.place, answer.status().as_u16());
+        let (parts, body) = answer.into_parts();
+        let bytes = body.collect().await?.to_bytes();
+        if call == "apps.get" && parts.status.is_success() {
+            *self.last_app.lock().unwrap() = Some(bytes.clone());
+        }
+        if fate.kill == Some(Position::AfterReply) {
+            self.doom();
+        }
+        let body = Full::new(bytes).map_err(Into::into).boxed_unsync();
+        Ok(Response::from_parts(parts, body))
+    }
+
+    pub(crate) fn transport(self: &Arc<Self>) -> Transport {
+        let inner = self.hall.world.in_process();
+        let process = Arc::clone(self);
+        Transport::new(tower::service_fn(move |request| {
+            Arc::clone(&process).send(inner.clone(), request)
+        }))
+    }
+}
+
+fn is_write(call: &str) -> bool {
+    matches!(
+        call,
+        "apps.update"
+            | "deployments.cancel"
+            | "databases.put_firewall"
+            | "ledger.append"
+            | "ledger.record"
+    )
+}
+
+/// Returns the name of a call, as choices write it.
+pub(crate) fn name_of(method: &Method, path: &str) -> &'static str {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match (method.as_str(), &parts[..]) {
+        ("GET", ["_live", ..]) => "live",
+        ("GET", ["_logs", ..]) => "logs.fetch",
+        ("GET", ["v2", "apps", _]) => "apps.get",
+        ("PUT", ["v2", "apps", _]) => "apps.update",
+        ("POST", ["v2", "apps", "propose"]) => "apps.propose",
+        ("POST", ["v2", "apps", _, "rollback", "validate"]) => "rollback.validate",
+        ("GET", ["v2", "apps", _, "deployments"]) => "deployments.list",
+        ("GET", ["v2", "apps", _, "deployments", _]) => "deployments.get",
+        ("POST", ["v2", "apps", _, "deployments", _, "cancel"]) => "deployments.cancel",
+        ("GET", ["v2", "apps", _, "deployments", _, "components", _, "logs"]) => "logs.get",
+        ("GET", ["v2", "apps", _, "job-invocations", ..]) => "invocations.list",
+        ("POST", ["v2", "apps", _, "job-invocations", _, "cancel"]) => "invocations.cancel",
+        ("GET", ["v2", "databases"]) => "databases.list",
+        ("GET", ["v2", "databases", _, "firewall"]) => "databases.firewall",
+        ("PUT", ["v2", "databases", _, "firewall"]) => "databases.put_firewall",
+        _ => "other",
+    }
+}
+
+fn kind(fault: FaultName) -> FaultKind {
+    let respond = |status, applied, retry: Option<&str>| FaultKind::Respond {
+        status,
+        headers: retry
+            .map(|after| ("retry-after".to_owned(), after.to_owned()))
+            .into_iter()
+            .collect(),
+        body: None,
+        applied,
+    };
+    match fault {
+        FaultName::Refuse => FaultKind::Refuse,
+        FaultName::Timeout => FaultKind::Timeout {
+            applied: Applied::No,
+        },
+        FaultName::Reset => FaultKind::Reset {
+            applied: Applied::No,
+        },
+        FaultName::ReplyLost => FaultKind::Timeout {
+            applied: Applied::Yes,
+        },
+        FaultName::AppliedLate => FaultKind::AppliedLate { seconds: 100 },
+        FaultName::AppliedTwice => FaultKind::AppliedTwice,
+        FaultName::Http500 => respond(500, Applied::No, None),
+        FaultName::Http502Applied => respond(502, Applied::Yes, None),
+        FaultName::Http429 => respond(429, Applied::No, Some("5")),
+        FaultName::Http429Bare => respond(429, Applied::No, None),
+        FaultName::Http401 => respond(401, Applied::No, None),
+        FaultName::Http403 => respond(403, Applied::No, None),
+        FaultName::Http404 => respond(404, Applied::No, None),
+        FaultName::Truncated => FaultKind::Truncated,
+        FaultName::Stale => FaultKind::Stale,
+        FaultName::Slow => FaultKind::Slow { seconds: 59 },
+        FaultName::WrongType => FaultKind::ContentType {
+            value: "text/html".to_owned(),
+        },
+    }
+}
