@@ -23,8 +23,8 @@ APP = "11111111-1111-4111-8111-111111111111"
 # Made up; they open nothing but the simulator.
 DO_TOKEN = "dop_v1_" + "0123456789abcdef" * 4
 GH_TOKEN = "ghs_" + "simulatorSimulatorSimulatorSimulator"
-# The user that a hosted runner works as, and its group.
-RUNNER = (1001, 127)
+# The user that a hosted runner works as, and its group; our own where we may not make files of others.
+RUNNER = (1001, 127) if os.geteuid() == 0 else (os.getuid(), os.getgid())
 # What a nobody is on every Linux.
 NOBODY = (65534, 65534)
 

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Prints how large the image is, how fast it starts and how much memory it takes, beside the targets.
+#
+#   scripts/build-image && scripts/measure-image.sh [--image TAG] [--simulator target/release/harbor-pilot]
+#
+# Needs a Docker Engine (scripts/with-docker), a C compiler for the empty container, and a program with the simulator.
+set -euo pipefail
+exec python3 "$(dirname "$0")/container/measure.py" "$@"
