@@ -46,7 +46,7 @@ impl Checks {
     ) {
         let what = what.into();
         self.holds(
-            format!("{what} is as it has to be"),
+            format!("{what}: as it has to be"),
             found == wanted,
             &format!("{found:#?}\n    in place of\n{wanted:#?}"),
         );
