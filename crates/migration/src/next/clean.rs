@@ -4,8 +4,8 @@ use super::care::Cared;
 use super::{Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, outcome, wait};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis,
-    JobName, Key, LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode, RunRecord, Stop,
-    Verdict, VerdictFacts, after, carried, is_live,
+    JobName, Key, LedgerEntry, LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode,
+    RunRecord, Stop, Verdict, VerdictFacts, after, carried, is_live,
 };
 use app_spec::App;
 use std::collections::BTreeSet;
@@ -136,29 +136,32 @@ fn record(seen: &Observed, care: &Care) -> Option<Next> {
     };
     care.jobs.iter().find_map(|job| {
         let entry = open(&job.name)?;
-        let history = History::of(&job.name.key, seen);
-        let epoch = history.epoch(job.name.epoch)?;
-        let outcome = match &epoch.state_by_evidence {
-            // Somebody else's claim on an epoch that another one inserted gave way to it.
-            EpochState::Ended(_)
-                if epoch
-                    .record
-                    .as_ref()
-                    .is_some_and(|record| record.nonce != entry.claim.nonce) =>
-            {
-                LedgerOutcome::Withdrawn
-            }
-            EpochState::Ended(outcome) => outcome.clone(),
-            EpochState::Open if epoch.inserted() || seen.now < after(entry.at, bounds::SETTLE) => {
-                return None;
-            }
-            EpochState::Open => LedgerOutcome::NeverStarted,
-        };
+        let outcome = ending(entry, seen)?;
         Some(Next::Do(Action::Record {
             entry: entry.id,
             outcome,
         }))
     })
+}
+
+/// Returns how an open claim ended, by what deployments and logs show; nothing while that can still change.
+pub(super) fn ending(entry: &LedgerEntry, seen: &Observed) -> Option<LedgerOutcome> {
+    let history = History::of(&entry.claim.key, seen);
+    let epoch = history.epoch(entry.claim.epoch)?;
+    // Somebody else's claim on an epoch that another one inserted gave way to it.
+    let gave_way = epoch
+        .record
+        .as_ref()
+        .is_some_and(|record| record.nonce != entry.claim.nonce);
+    let settled = seen.now >= after(entry.at, bounds::SETTLE);
+    match &epoch.state_by_evidence {
+        EpochState::Ended(_) if gave_way => Some(LedgerOutcome::Withdrawn),
+        EpochState::Ended(outcome) => Some(outcome.clone()),
+        EpochState::Open if !settled => None,
+        EpochState::Open if gave_way => Some(LedgerOutcome::Withdrawn),
+        EpochState::Open if epoch.inserted() => None,
+        EpochState::Open => Some(LedgerOutcome::NeverStarted),
+    }
 }
 
 fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {

@@ -2,7 +2,7 @@
 //!
 //! Before the insert everything fails closed: nothing is sent while anything is unknown.
 
-use super::{Action, Care, Next, WaitFor, bounds, done, may_insert, outcome, wait};
+use super::{Action, Care, Next, WaitFor, bounds, clean, done, may_insert, outcome, wait};
 use crate::{
     AppView, Contains, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
     PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
@@ -140,10 +140,11 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         if seen.now < until {
             return wait(WaitFor::OlderClaim, bounds::POLL_SLOW, until);
         }
-        // Nothing in the app shows it after the time in which its PUT could still land: it never inserted.
+        // Past the time in which its PUT could still land, it ended as the app and its log show, or never inserted. A
+        // job that went in and whose end nobody can read may have run: it must never count as never started.
         return Next::Do(Action::Record {
             entry: older.id,
-            outcome: LedgerOutcome::NeverStarted,
+            outcome: clean::ending(older, seen).unwrap_or(LedgerOutcome::Unproven { done: 0 }),
         });
     }
     if !entries.iter().any(|entry| entry.id == made.id) {

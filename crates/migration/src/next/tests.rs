@@ -348,6 +348,46 @@ fn an_older_open_claim_is_waited_for_until_it_can_no_longer_insert() {
 }
 
 #[test]
+fn an_older_open_claim_is_closed_with_what_its_job_is_proven_to_have_done() {
+    // The run of epoch 0 was killed before it could record its end; epoch 1 is about to go in.
+    let mut plan = plan();
+    plan.epoch = Epoch(1);
+    let goal = Goal::Migrate(Box::new(plan));
+    let jobs = [job(OTHER_NONCE)];
+    let rows = [
+        deployment("d3", "ACTIVE", "00:32:00", &[]),
+        deployment("d2", "SUPERSEDED", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let mut own = entry(7, "00:40:00", NONCE);
+    own.claim.epoch = Epoch(1);
+    let entries = vec![entry(6, "00:30:00", OTHER_NONCE), own];
+    let world = claimed(seen("00:40:00", &[], "d3", &rows), entries, 7);
+    let closed = |outcome| {
+        let entry = EntryId(6);
+        Next::Do(Action::Record { entry, outcome })
+    };
+    let failed = LedgerOutcome::Failed {
+        step: StepName::parse("backfill").unwrap(),
+        code: 1,
+        check: false,
+    };
+    for (evidence, outcome) in [
+        (all_done(), LedgerOutcome::Done),
+        (backfill_failed(), failed),
+        (disarmed(), LedgerOutcome::NeverStarted),
+    ] {
+        let world = with_log(world.clone(), "d2", evidence);
+        assert_eq!(next(&goal, &world), closed(outcome));
+    }
+    // It may have run, and nobody can read its log.
+    assert_eq!(
+        next(&goal, &world),
+        closed(LedgerOutcome::Unproven { done: 0 })
+    );
+}
+
+#[test]
 fn a_claim_that_grew_old_is_withdrawn_before_it_may_insert() {
     let mut world = claimed(quiet("00:31:00"), vec![entry(7, "00:31:00", NONCE)], 7);
     world.now = time("00:32:01");
