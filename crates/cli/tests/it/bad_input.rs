@@ -112,6 +112,19 @@ async fn a_token_without_the_scope() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_may_only_read() {
+    let told = with_token("DIGITALOCEAN_ACCESS_TOKEN", "do-read").await;
+    assert!(
+        told.contains("the token lacks the scope `app:update`"),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("Reason missing-scope, exit code 3."),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_app_that_is_not_there_by_name_or_id() {
     let bench = Bench::new().await;
     let run = |app: &'static str| ["run", "--yes", "--app", app, "--migration-id", "ter-235"];

@@ -41,6 +41,7 @@ pub(crate) fn shop() -> Value {
         "tokens": [
             { "token": "do-token-canary", "user": "dev@example.com", "scopes": ["*"] },
             { "token": "do-database", "user": "dba@example.com", "scopes": ["database:read"] },
+            { "token": "do-read", "user": "reader@example.com", "scopes": ["app:read", "database:read"] },
         ],
         "apps": [{
             "id": SHOP,
@@ -134,7 +135,8 @@ impl Bench {
         ended
     }
 
-    /// Every request so far was a read; the platform's check of a proposed spec changes nothing either.
+    /// Every request so far was a read; the platform's checks of a proposed spec and of a rollback change nothing
+    /// either.
     #[track_caller]
     pub(crate) fn nothing_was_written(&self) {
         let writes: Vec<_> = self
@@ -145,6 +147,7 @@ impl Bench {
                 request.to != Face::Live
                     && request.method != "GET"
                     && !request.path.ends_with("/propose")
+                    && !request.path.ends_with("/rollback/validate")
             })
             .map(|request| format!("{} {}", request.method, request.path))
             .collect();
