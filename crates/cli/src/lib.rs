@@ -92,12 +92,17 @@ fn is_post_step(args: &[OsString]) -> bool {
 /// Tells what is wrong with the arguments, or the help that was asked for.
 fn told(host: &Host, error: &clap::Error) -> u8 {
     let text = error.render().to_string();
-    let (mut stream, exit) = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (host.out.clone(), Exit::Success),
+    let (mut stream, text, exit) = match error.kind() {
+        // Our own words only, and nobody waits for the redactor to be made.
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            (host.out.clone(), text, Exit::Success)
+        }
         // Only an argument can be repeated in it; what looks like a secret is replaced all the same.
-        _ => (host.err.clone(), Exit::Usage),
+        _ => {
+            let clean = wiring::redactor(host, &[]).clean(&text).to_string();
+            (host.err.clone(), clean, Exit::Usage)
+        }
     };
-    let text = wiring::redactor(host, &[]).clean(&text);
     if write!(stream, "{text}")
         .and_then(|()| stream.flush())
         .is_err()
