@@ -30,9 +30,10 @@ async fn story_on(database_url: Option<String>) {
     };
     let stage = Stage::over(&setting, in_process).unwrap();
     let (out, told) = Stream::kept();
-    let checks = play(&stage, out, Detail::Full).await;
+    let played = play(&stage, out, Detail::Full).await;
     let told = told.text();
-    let checks = checks.unwrap_or_else(|error| panic!("{told}\n{error:#}"));
+    let played = played.unwrap_or_else(|error| panic!("{told}\n{error:#}"));
+    let checks = played.checks;
     let failed: Vec<_> = checks
         .failed()
         .map(|check| {
@@ -45,7 +46,16 @@ async fn story_on(database_url: Option<String>) {
         .collect();
     assert!(failed.is_empty(), "{told}\n\n{}", failed.join("\n\n"));
     // A story that checks nothing would pass.
-    assert!(checks.0.len() >= 40, "only {} checks", checks.0.len());
+    assert!(checks.0.len() >= 50, "only {} checks", checks.0.len());
+    let minutes = played.took.as_secs() / 60;
+    println!(
+        "{} checks hold; {minutes} simulated minutes from the merge to the last check",
+        checks.0.len()
+    );
+    assert!(
+        minutes < 82,
+        "{minutes} minutes are no less than by hand:\n{told}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

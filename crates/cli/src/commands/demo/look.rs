@@ -53,6 +53,17 @@ pub(super) fn live_jobs(stage: &Stage) -> usize {
     live.map_or(0, |live| jobs(&live["spec"]).len())
 }
 
+/// Returns how many deployments that went live carried a job.
+pub(super) fn carried(stage: &Stage, job: &str) -> usize {
+    let app = stage.app();
+    let deployments = app["deployments"].as_array().into_iter().flatten();
+    let went_live =
+        deployments.filter(|one| one["phase"] == "ACTIVE" || one["phase"] == "SUPERSEDED");
+    went_live
+        .filter(|one| jobs(&one["spec"]).iter().any(|each| each["name"] == job))
+        .count()
+}
+
 /// Returns how many deployments the app has had.
 pub(super) fn deployments(stage: &Stage) -> usize {
     stage.app()["deployments"].as_array().map_or(0, Vec::len)
