@@ -2,7 +2,7 @@
 
 use crate::{AppView, Observed, Request, RunRecord, WaitForDeploy};
 use app_spec::{
-    App, AppId, AppSpec, CommitSha, ComponentName, Deployment, Fingerprint, FirewallRules,
+    App, AppId, AppSpec, CommitSha, ComponentName, Deployment, Fingerprint, FirewallRules, Phase,
     RuleMatch,
 };
 
@@ -27,16 +27,23 @@ pub fn baseline(spec: &AppSpec, also_stale: &[ComponentName]) -> Fingerprint {
 
 /// Returns the newest good deployment.
 ///
-/// The list's row is preferred to the app's slot: the slot's copy may lack the spec.
+/// The list's row is preferred to the app's slot, whose copy may lack the spec. The list is read after the app: where
+/// it shows that the slot's deployment is live no more, its own newest active row is the newer truth.
 #[must_use]
 pub fn live<'a>(app: &'a App, seen: &'a Observed) -> Option<&'a Deployment> {
-    let active = app.active.as_ref()?;
-    Some(
-        seen.deployments
-            .iter()
-            .find(|one| one.id == active.id)
-            .unwrap_or(active),
-    )
+    let slot = app.active.as_ref()?;
+    let listed = seen.deployments.iter().find(|one| one.id == slot.id);
+    match listed {
+        Some(row) if row.phase == Phase::Active => Some(row),
+        Some(row) => {
+            let newest = seen
+                .deployments
+                .iter()
+                .find(|one| one.phase == Phase::Active);
+            Some(newest.unwrap_or(row))
+        }
+        None => Some(slot),
+    }
 }
 
 /// Returns the commit that `reference` runs in the newest good deployment.

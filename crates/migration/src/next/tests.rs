@@ -964,3 +964,19 @@ fn the_sweeper_closes_the_claim_of_a_run_that_died_before_its_insert() {
     };
     assert_eq!(next(&goal, &world), Next::Do(closed));
 }
+
+#[test]
+fn a_clean_up_that_went_live_between_two_reads_is_not_sent_again() {
+    // The app was read before the list: its slot still names the deployment that ran the job.
+    let mut world = put_back(all_done());
+    let ran = deployment("d2", "ACTIVE", "00:31:00", &[job(NONCE)]);
+    if let AppView::Present(app) = &mut world.app {
+        app.active = Some(Deployment::from_value(&ran).unwrap());
+    }
+    let verdict = verdict(next(&goal(), &world));
+    assert_eq!(verdict.clean_up, CleanUpAxis::Verified);
+    assert_eq!(
+        verdict.facts.live.map(|(id, _)| id),
+        Some(DeploymentId::new("d3"))
+    );
+}
