@@ -133,7 +133,10 @@ impl Writer {
         let free = baseline(&app.spec, &self.also_stale) == plan.baseline
             && RunRecord::all(&app.spec).is_empty()
             && app.pinned.is_none()
-            && app.in_progress.is_none();
+            && ![&app.in_progress, &app.pending]
+                .into_iter()
+                .flatten()
+                .any(|other| !other.phase.is_terminal());
         if !free {
             // Somebody wrote between the look and this read: looked at again, nothing sent.
             tracing::debug!("the app changed just before the insert; looking again");
