@@ -120,6 +120,8 @@ pub(crate) enum Setting {
     AlsoStale,
     /// The app's own deploy-time job is in the spec, and declared.
     AcceptJob,
+    /// Builds and deploys take the runbook's time, and not a quarter of it.
+    RunbookTimes,
 }
 
 /// What goes wrong with a request.

@@ -8,6 +8,7 @@ use crate::actor::{self, Wrote, ours, without_ours};
 use crate::choice::{Choice, Setting, Who};
 use crate::scene::{APP, BY_HAND, Gone, Played, is_clean, is_in_flight, live_spec};
 use crate::wire::{PILOT, Sent};
+use jiff::Timestamp;
 use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,9 @@ pub(crate) struct Violation {
     pub(crate) rule: &'static str,
     pub(crate) what: String,
 }
+
+/// What is known to break, as `docs/reliability.md` tells under "Open".
+pub(crate) const OPEN: &[&str] = &["C3 lost", "C3 lost, told"];
 
 /// How many DigitalOcean calls a run may make: some for the plan and the end, and two for each look, every four seconds
 /// at the most. (The list of formal invariants says 300 for any run; a calm one makes 297, and a long one more.)
@@ -100,15 +104,23 @@ impl<'a> Judge<'a> {
             }
         }
         for (name, sent) in &inserts {
-            // A refused connection or a refusal by the platform is no insert.
-            let may_apply = sent
+            // After the time in which a doubtful one may still land, another run may send it: what counts is the effect.
+            let applied = sent.iter().filter(|(sent, _)| applied(sent)).count();
+            if applied > 1 {
+                self.broke("C1 once", format!("`{name}` was inserted {applied} times"));
+            }
+            let mut senders: Vec<usize> = sent
                 .iter()
                 .filter(|(sent, _)| may_have_applied(sent))
-                .count();
-            if may_apply > 1 {
+                .map(|(sent, _)| sent.process)
+                .collect();
+            senders.sort_unstable();
+            let before = senders.len();
+            senders.dedup();
+            if senders.len() < before {
                 self.broke(
-                    "C1 once",
-                    format!("`{name}` was inserted {may_apply} times"),
+                    "C1 doubt",
+                    format!("one process sent `{name}` again while it was in doubt"),
                 );
             }
         }
@@ -236,10 +248,17 @@ impl<'a> Judge<'a> {
             .collect();
         let mut wanted = without_ours(self.played.at_start.clone());
         let mut snapshots: BTreeMap<String, Value> = BTreeMap::new();
-        let mut begun = false;
+        let start = self.played.gone.first().map(|gone| gone.started);
         let deployments = self.played.state["apps"][0]["deployments"].as_array();
         for one in deployments.into_iter().flatten().rev() {
             let id = one["id"].as_str().unwrap_or_default();
+            let created: Option<Timestamp> =
+                one["created_at"].as_str().and_then(|at| at.parse().ok());
+            if created < start {
+                wanted = without_ours(one["spec"].clone());
+                snapshots.insert(id.to_owned(), wanted.clone());
+                continue;
+            }
             let cloned = one["cloned_from"]
                 .as_str()
                 .and_then(|id| snapshots.get(id).cloned());
@@ -253,7 +272,6 @@ impl<'a> Judge<'a> {
                 Some("AUTO_ROLLBACK") if self.played.reverted => wanted = cloned.unwrap_or(wanted),
                 _ => {}
             }
-            begun = begun || one["spec"] == self.played.at_start;
             snapshots.insert(id.to_owned(), wanted.clone());
         }
         wanted
@@ -482,10 +500,17 @@ impl<'a> Judge<'a> {
             .iter()
             .filter(|ran| ran.at <= gone.at)
             .collect();
-        if verdict.clean_up == CleanUpAxis::Verified && !is_clean(&gone.state) {
+        let app = &gone.state["apps"][0];
+        let mut left = ours(&app["spec"]);
+        left.extend(ours(live_spec(app)));
+        if let Some(job) = &verdict.facts.job {
+            // Another run's job is that run's to answer for.
+            left.retain(|name| *name == job.to_string());
+        }
+        if verdict.clean_up == CleanUpAxis::Verified && !left.is_empty() {
             self.broke(
                 "C6 clean-up",
-                format!("{} says verified, and it is not", gone.role),
+                format!("{} says verified, and {left:?} is there", gone.role),
             );
         }
         let Some(job) = &verdict.facts.job else {
@@ -537,10 +562,15 @@ impl<'a> Judge<'a> {
                         format!("{} says `{name}` never started, and it ran", gone.role),
                     );
                 }
-                // And it never will: whoever reads this may run it again.
-                let later = self.played.ran.iter().any(|ran| {
-                    ran.at > gone.at && ran.component == name && !ran.commands.is_empty()
-                });
+                // And it never will, unless somebody inserts it anew: whoever reads this may run it again.
+                let anew = self
+                    .puts()
+                    .iter()
+                    .any(|(sent, body)| sent.at >= gone.at && inserted(sent, body).contains(&name));
+                let later = !anew
+                    && self.played.ran.iter().any(|ran| {
+                        ran.at > gone.at && ran.component == name && !ran.commands.is_empty()
+                    });
                 if later {
                     self.broke(
                         "C6 never",
@@ -703,6 +733,19 @@ impl<'a> Judge<'a> {
 /// Whether a request left the machine at all.
 fn left(sent: &Sent) -> bool {
     sent.killed != Some(crate::choice::Position::BeforeSend)
+}
+
+/// Whether a PUT had an effect, now or late.
+fn applied(sent: &Sent) -> bool {
+    use crate::choice::FaultName as F;
+    match sent.fault {
+        Some(F::Refuse | F::Timeout | F::Reset | F::Http500 | F::Http429 | F::Http429Bare) => false,
+        Some(F::Http401 | F::Http403 | F::Http404) => false,
+        Some(F::ReplyLost | F::AppliedLate | F::AppliedTwice | F::Http502Applied) => true,
+        Some(F::Truncated | F::Stale | F::Slow | F::WrongType) | None => {
+            !matches!(sent.reply, Some(400..=499))
+        }
+    }
 }
 
 /// Whether a PUT may have had an effect, by what its sender could know.

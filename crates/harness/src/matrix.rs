@@ -72,18 +72,18 @@ pub(crate) fn scripts() -> Vec<Script> {
             "a job left by hand",
             vec![Choice::Setting(Setting::AlsoStale)],
         ),
-        ("a push while it builds", vec![after_put(60, Act::Push)]),
+        ("a push while it builds", vec![after_put(20, Act::Push)]),
         (
             "a push while it deploys, queued",
-            vec![after_put(400, Act::Push), knob("overlap", "\"queue\"")],
+            vec![after_put(60, Act::Push), knob("overlap", "\"queue\"")],
         ),
         (
             "a push while the job runs",
-            vec![after_put(560, Act::Push), knob("overlap", "\"supersede\"")],
+            vec![after_put(105, Act::Push), knob("overlap", "\"supersede\"")],
         ),
         (
             "a fresh edit while it builds",
-            vec![after_put(60, Act::Edit(Edit::Count(3)))],
+            vec![after_put(20, Act::Edit(Edit::Count(3)))],
         ),
         (
             "an edit between read and insert",
@@ -95,12 +95,12 @@ pub(crate) fn scripts() -> Vec<Script> {
         ),
         (
             "a stale tab drops the job",
-            vec![after_put(300, Act::StaleEdit(Edit::Domain))],
+            vec![after_put(70, Act::StaleEdit(Edit::Domain))],
         ),
         (
             "a stale tab brings the job back",
             vec![Choice::Act {
-                when: When::After("apps.update".to_owned(), 2, 900),
+                when: When::After("apps.update".to_owned(), 2, 300),
                 act: Act::ReAdd(Edit::Count(2)),
             }],
         ),
@@ -127,11 +127,11 @@ pub(crate) fn scripts() -> Vec<Script> {
         ),
         (
             "a rollback click while the job runs",
-            vec![after_put(560, Act::RollbackPinned)],
+            vec![after_put(105, Act::RollbackPinned)],
         ),
         (
             "somebody edits the firewall",
-            vec![after_put(100, Act::FirewallRule)],
+            vec![after_put(30, Act::FirewallRule)],
         ),
         (
             "the ledger goes down after the insert",
@@ -146,11 +146,11 @@ pub(crate) fn scripts() -> Vec<Script> {
         ),
         (
             "interrupted while it builds",
-            vec![after_put(100, Act::Interrupt)],
+            vec![after_put(30, Act::Interrupt)],
         ),
         (
             "asked to stop while it builds",
-            vec![after_put(100, Act::AskToStop)],
+            vec![after_put(30, Act::AskToStop)],
         ),
         (
             "lists that lag, bare replies",
@@ -258,7 +258,7 @@ pub(crate) fn cells(stride: usize) -> Vec<Cell> {
                     number += 1;
                     // A stride that shares no factor with 4 or 21 walks through all outcomes and recoveries.
                     let first_of_its_kind =
-                        place == number / 84 % 4 && covered.insert((call, word.clone()));
+                        place == covered.len() % 4 && covered.insert((call, word.clone()));
                     if !number.is_multiple_of(stride) && !first_of_its_kind {
                         continue;
                     }
@@ -285,6 +285,14 @@ pub(crate) struct Result {
     pub(crate) runs: usize,
     pub(crate) coverage: Coverage,
     pub(crate) broken: Vec<(Cell, Violation)>,
+}
+
+impl Result {
+    /// What broke and is not known to.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &(Cell, Violation)> {
+        let broken = self.broken.iter();
+        broken.filter(|(_, violation)| !invariants::OPEN.contains(&violation.rule))
+    }
 }
 
 /// What one core found: by the place of the cell, and what it came through.

@@ -23,6 +23,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sim::{Breakage, Clock, Edits, World, WorldConfig};
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -180,6 +181,17 @@ async fn set_up(choices: &[Choice]) -> (World, Arc<Mutex<Vec<Ran>>>, Option<Comm
     let ran = Arc::new(Mutex::new(Vec::new()));
     world.set_executor(job::player(Arc::clone(&ran)));
     turn(&world, choices);
+    if !choices.contains(&Choice::Setting(Setting::RunbookTimes)) {
+        // The driver looks every few seconds: a quarter of the time is a quarter of the looks, and as many decisions.
+        world
+            .set_timing(APP_NAME, |timing| {
+                timing.build_seconds = 40;
+                timing.deploy_seconds = 40;
+                timing.rollback_deploy_seconds = 25;
+                timing.job_seconds = 30;
+            })
+            .expect("the app is there");
+    }
     let has = |setting| choices.contains(&Choice::Setting(setting));
     let job = |name: &str| {
         json!({"name": name, "kind": "POST_DEPLOY", "run_command": "echo by hand",
@@ -250,12 +262,7 @@ impl Scene {
                 act,
             } = choice
             {
-                let (hall, act, after) =
-                    (Arc::clone(&self.hall), *act, Duration::from_secs(*seconds));
-                tokio::spawn(async move {
-                    tokio::time::sleep(after).await;
-                    actor::perform(&hall, act);
-                });
+                self.hall.later(Duration::from_secs(*seconds), *act);
             }
         }
     }
@@ -337,7 +344,7 @@ impl Scene {
                 .into_iter()
                 .flatten()
                 .any(|one| is_in_flight(&one["phase"]));
-            if !flying {
+            if !flying && self.hall.to_come.load(Ordering::SeqCst) == 0 {
                 return true;
             }
         }

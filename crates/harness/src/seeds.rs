@@ -66,6 +66,7 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
             Setting::NoHealth,
             Setting::AlsoStale,
             Setting::AcceptJob,
+            Setting::RunbookTimes,
         ];
         choices.push(Choice::Setting(*random.pick(&settings)));
     }
@@ -80,7 +81,7 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     }
     if random.happens(1, 6) {
         choices.push(Choice::Second {
-            after: random.below(900),
+            after: random.below(300),
             wants: *random.pick(&[Wants::Same, Wants::SameAgain, Wants::Other]),
         });
     }
@@ -163,7 +164,7 @@ fn act(random: &mut Random) -> Choice {
         Act::AskToStop,
     ];
     let when = match random.below(4) {
-        0 => When::At(random.below(2400)),
+        0 => When::At(random.below(900)),
         1 => When::Before(
             "apps.update".to_owned(),
             u32::try_from(random.below(3)).unwrap_or_default() + 1,
@@ -175,7 +176,7 @@ fn act(random: &mut Random) -> Choice {
         _ => When::After(
             "apps.update".to_owned(),
             u32::try_from(random.below(2)).unwrap_or_default() + 1,
-            random.below(1200) + 1,
+            random.below(400) + 1,
         ),
     };
     Choice::Act {

@@ -5,7 +5,7 @@
 //! very point, as a kill would.
 
 use crate::actor;
-use crate::choice::{Choice, FaultName, Position, When, Who};
+use crate::choice::{Act, Choice, FaultName, Position, When, Who};
 use bytes::Bytes;
 use digitalocean::{BoxError, NotSent, Transport};
 use http::{Method, Request, Response};
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sim::{Applied, Fault, FaultKind, InProcess, World};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -75,6 +75,8 @@ pub(crate) struct Hall {
     pub(crate) ledger_down_until: Mutex<Option<Timestamp>>,
     /// Stops the first runner.
     pub(crate) stop: Mutex<Option<runner::StopSwitch>>,
+    /// How many acts are still to come by themselves.
+    pub(crate) to_come: AtomicUsize,
 }
 
 impl Hall {
@@ -87,6 +89,7 @@ impl Hall {
             totals: Mutex::default(),
             ledger_down_until: Mutex::default(),
             stop: Mutex::default(),
+            to_come: AtomicUsize::new(0),
         })
     }
 
@@ -131,13 +134,20 @@ impl Hall {
                     self.journal.lock().unwrap().between.push(now);
                 }
             } else {
-                let hall = Arc::clone(self);
-                tokio::spawn(async move {
-                    tokio::time::sleep(after).await;
-                    actor::perform(&hall, act);
-                });
+                self.later(after, act);
             }
         }
+    }
+
+    /// Lets somebody act after a while.
+    pub(crate) fn later(self: &Arc<Self>, after: Duration, act: Act) {
+        let hall = Arc::clone(self);
+        hall.to_come.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            actor::perform(&hall, act);
+            hall.to_come.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 
     fn fault(&self, of: Who, call: &str, at: u32) -> Option<FaultName> {
