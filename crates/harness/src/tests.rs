@@ -98,8 +98,8 @@ fn a_killed_run_without_anybody_after_it_is_swept_up() {
 
 #[test]
 fn a_thinned_matrix_is_in_order() {
-    // As many as the development profile has time for; CI plays one in 149 with the hall's own profile, and all
-    // outcomes of all calls among them.
+    // As many as the development profile has time for; `cargo run --profile harness -p harness -- matrix --every 149`
+    // plays more, all outcomes of all calls among them.
     let mut place = 0;
     let mut cells = matrix::cells(997);
     cells.retain(|_| {
