@@ -1,8 +1,8 @@
 //! The test hall: the real driver against the simulator, under every fault, kill and unknown.
 //!
-//! A run is a list of choices ([`choice`]); played in virtual time ([`scene`]), judged by what must always hold
-//! ([`invariants`]). The [`matrix`] goes through every place where a request is made; [`seeds`] draw at random; what
-//! is found is cut down to the choices that matter ([`shrink`]) and kept under `regressions/`.
+//! A run is a list of choices (`choice`); played in virtual time (`scene`), judged by what must always hold
+//! (`invariants`). The `matrix` goes through every place where a request is made; `seeds` draw at random; what
+//! is found is cut down to the choices that matter (`shrink`) and kept under `regressions/`.
 //!
 //! Never shipped. It knows every crate of the house and tests none of their insides: only what a user or the platform
 //! would see.
