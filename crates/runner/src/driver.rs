@@ -205,11 +205,11 @@ impl Run {
         let mut effects = 0;
         loop {
             let mut stop = self.stop.clone();
-            let unasked = self.world.seen.stop.is_none();
+            let known = self.world.seen.stop;
             let step = self.step(&goal, plan.as_ref(), &mut effects);
             tokio::select! {
                 biased;
-                asked = stop.asked(), if unasked => {
+                asked = stop.asked_beyond(known) => {
                     self.world.seen.stop = Some(asked);
                     if asked == Stop::Signal {
                         // No look and no write after a signal: seconds are left, and the next actor looks anyway.

@@ -16,6 +16,9 @@ const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// What to do next to put the app back.
 pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
+    if seen.stop == Some(Stop::Signal) {
+        return end(goal, seen, Some(Reason::Interrupted));
+    }
     let app = match &seen.app {
         AppView::Present(app) => app.as_ref(),
         AppView::Gone => return end(goal, seen, Some(Reason::AppNotFound)),
@@ -28,9 +31,6 @@ pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
             return wait(WaitFor::Platform, bounds::POLL_SLOW, until);
         }
     };
-    if seen.stop == Some(Stop::Signal) {
-        return end(goal, seen, Some(Reason::Interrupted));
-    }
     if app.pinned.is_some() && !care(goal, app, seen).in_spec(app).is_empty() {
         return end(goal, seen, Some(Reason::Pinned));
     }

@@ -193,9 +193,7 @@ pub fn next(goal: &Goal, seen: &Observed) -> Next {
 fn migrate(plan: &Plan, seen: &Observed) -> Next {
     let care = Care::of_plan(plan, seen);
     let attempted = care.attempted(seen);
-    if let Some(blocked) = blocked(seen, attempted, plan) {
-        return blocked;
-    }
+    // Before everything else, for a platform that gives no answer is no reason to stay.
     if seen.stop == Some(Stop::Signal) {
         return done(outcome::of_plan(
             plan,
@@ -203,6 +201,9 @@ fn migrate(plan: &Plan, seen: &Observed) -> Next {
             &care,
             Some(Reason::Interrupted),
         ));
+    }
+    if let Some(blocked) = blocked(seen, attempted, plan) {
+        return blocked;
     }
     if !attempted || care.doubtful(seen) {
         return insert::next(plan, seen, &care);

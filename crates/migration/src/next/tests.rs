@@ -847,6 +847,23 @@ fn a_signal_ends_at_once_without_another_write() {
 }
 
 #[test]
+fn a_signal_does_not_wait_for_a_platform_that_gives_no_answer() {
+    let unreachable = |mut world: Observed| {
+        world.app = AppView::Unreachable(world.now);
+        world.stop = Some(Stop::Signal);
+        world
+    };
+    let world = unreachable(inserted(quiet("00:33:00"), "00:31:00", ours()));
+    let ended = verdict(next(&goal(), &world));
+    assert_eq!(
+        (ended.reason, ended.clean_up),
+        (Reason::Interrupted, CleanUpAxis::Blocked)
+    );
+    let ended = verdict(next(&sweep(), &unreachable(quiet("00:33:00"))));
+    assert_eq!(ended.reason, Reason::Interrupted);
+}
+
+#[test]
 fn a_run_that_ends_before_it_sees_its_own_insert_says_nothing_is_proven() {
     // What was read last is from before the insert: the job is in the app, or may still get there.
     for outcome in [ours(), PutResult::Applied(None), PutResult::Ambiguous] {
