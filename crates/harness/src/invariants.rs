@@ -269,12 +269,26 @@ impl<'a> Judge<'a> {
                     None => {}
                 },
                 Some("MANUAL_ROLLBACK") => wanted = cloned.unwrap_or(wanted),
-                Some("AUTO_ROLLBACK") if self.played.reverted => wanted = cloned.unwrap_or(wanted),
+                // Where it was our job that failed, the rollback is our doing and takes nobody's edit back.
+                Some("AUTO_ROLLBACK") if self.played.reverted && !self.failed_by_us(one) => {
+                    wanted = cloned.unwrap_or(wanted);
+                }
                 _ => {}
             }
             snapshots.insert(id.to_owned(), wanted.clone());
         }
         wanted
+    }
+
+    /// Whether an automatic rollback answers a deployment in which a job of ours failed.
+    fn failed_by_us(&self, rollback: &Value) -> bool {
+        let Some(failed) = rollback["previous_deployment_id"].as_str() else {
+            return false;
+        };
+        self.played
+            .ran
+            .iter()
+            .any(|ran| ran.deployment == failed && ran.ours && ran.exit != sim::JobExit::Code(0))
     }
 
     /// A spec without what may differ: jobs of ours, the declared stale one, and where encrypted texts change at

@@ -6,9 +6,9 @@ use crate::observe::Observer;
 use app_spec::{App, AppId, AppSpec, ComponentName};
 use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
 use migration::{
-    Action, Claim, FirewallPolicy, FirewallView, Happening, LedgerOutcome, MadeClaim, Plan, Put,
-    PutRefused, PutResult, RECORD_VERSION, RunRecord, baseline, extra_rules, insertion, lost_edits,
-    removal,
+    Action, Claim, FirewallPolicy, FirewallView, Happening, JobName, LedgerOutcome, MadeClaim,
+    Plan, Put, PutRefused, PutResult, RECORD_VERSION, RunRecord, baseline, extra_rules, insertion,
+    lost_edits, removal,
 };
 use std::sync::Arc;
 
@@ -35,7 +35,6 @@ impl Writer {
         match (action, plan) {
             (Action::Claim, Some(plan)) => self.claim(plan, world, tell).await,
             (Action::Insert, Some(plan)) => self.insert(plan, world, tell).await,
-            (Action::Repair, Some(plan)) => self.repair(plan, world, tell).await,
             (Action::Probe, Some(plan)) => world.probe(plan, tell).await,
             (Action::ReadFirewall, Some(plan)) => world.read_firewall(plan, tell).await,
             (Action::RestoreFirewall, Some(plan)) => self.restore_firewall(plan, world, tell).await,
@@ -59,13 +58,13 @@ impl Writer {
                 }
             }
             (Action::Remove(jobs), _) => self.remove(&jobs, world, tell).await,
+            (Action::Repair(jobs), _) => self.repair(&jobs, world, tell).await,
             (Action::Record { entry, outcome }, _) => {
                 self.record(entry, &outcome, world, tell).await
             }
             (
                 Action::Claim
                 | Action::Insert
-                | Action::Repair
                 | Action::Probe
                 | Action::ReadFirewall
                 | Action::RestoreFirewall,
@@ -130,14 +129,7 @@ impl Writer {
         let Some(app) = self.fresh(world, tell).await else {
             return;
         };
-        let free = baseline(&app.spec, &self.also_stale) == plan.baseline
-            && RunRecord::all(&app.spec).is_empty()
-            && app.pinned.is_none()
-            && ![&app.in_progress, &app.pending]
-                .into_iter()
-                .flatten()
-                .any(|other| !other.phase.is_terminal());
-        if !free {
+        if !is_free(&app) || baseline(&app.spec, &self.also_stale) != plan.baseline {
             // Somebody wrote between the look and this read: looked at again, nothing sent.
             tracing::debug!("the app changed just before the insert; looking again");
             return;
@@ -198,13 +190,18 @@ impl Writer {
         world.seen.doings.removals.push(put);
     }
 
-    /// Reads the app, puts back what an update of ours had overwritten, PUTs it at once.
-    async fn repair(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
+    /// Reads the app, puts back what updates of ours had overwritten, PUTs it at once.
+    async fn repair(&self, jobs: &[JobName], world: &mut Observer, tell: &mut Teller) {
         let Some(app) = self.fresh(world, tell).await else {
             return;
         };
+        if !is_free(&app) {
+            // Another run's job is in by now, or somebody deploys: looked at again, nothing sent.
+            tracing::debug!("the app changed just before the repair; looking again");
+            return;
+        }
         let now = at(&world.clock);
-        let lost = lost_edits(plan, &app, &world.seen);
+        let lost = lost_edits(jobs, &self.also_stale, &app, &world.seen);
         let Some(spec) = lost.spec else { return };
         let (Sent::Ok(put) | Sent::Refused(put, _)) = self.put(&spec, now, world, tell).await;
         if put.outcome != PutResult::NotApplied {
@@ -332,6 +329,15 @@ impl Writer {
         }
         world.ledger_due = true;
     }
+}
+
+/// Whether no temporary job of ours is in the app, nothing is in flight and nobody has pinned it.
+fn is_free(app: &App) -> bool {
+    let flying = [&app.in_progress, &app.pending]
+        .into_iter()
+        .flatten()
+        .any(|other| !other.phase.is_terminal());
+    RunRecord::all(&app.spec).is_empty() && app.pinned.is_none() && !flying
 }
 
 /// What came of one PUT.

@@ -90,6 +90,15 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
     if let Some(refusal) = preflight::unswept(&swept, &run.world) {
         return refused(refusal, run.tell, &run.world);
     }
+    if !swept.facts.conflicts.is_empty() {
+        run.tell.warn(
+            &run.world.clock,
+            format_args!(
+                "an earlier run overwrote somebody's edit of the app spec and it can't be told what was meant: look at {}",
+                swept.facts.conflicts.join(", ")
+            ),
+        );
+    }
     let (mut again, mut replans) = (0, 0);
     while replans < REPLANS {
         let plan = match run.plan(harbor, request.clone()).await {

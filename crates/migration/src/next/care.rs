@@ -5,8 +5,8 @@
 use super::{Action, Next, Running, WaitFor, bounds, wait};
 use crate::ledger::{Proof, proof};
 use crate::{
-    AppView, JobName, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef, after, carried,
-    elapsed, is_live, live,
+    AppView, JobName, LostEdits, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef,
+    after, carried, elapsed, is_live, live, lost_edits,
 };
 use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
@@ -94,6 +94,18 @@ impl Care {
         ours.map(|name| name.component())
             .chain(stale.cloned())
             .collect()
+    }
+
+    /// The jobs' names.
+    pub(crate) fn names(&self) -> Vec<JobName> {
+        self.jobs.iter().map(|job| job.name.clone()).collect()
+    }
+
+    /// What the updates that put the jobs in and took them out overwrote.
+    pub(crate) fn lost_edits(&self, seen: &Observed) -> LostEdits {
+        crate::app_of(seen).map_or_else(LostEdits::default, |app| {
+            lost_edits(&self.names(), &self.also_stale, app, seen)
+        })
     }
 
     /// Whether any of our jobs was, or may have been, inserted.

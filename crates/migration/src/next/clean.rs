@@ -1,7 +1,7 @@
 //! The sweeper: takes out temporary jobs that a run left behind.
 
 use super::care::Cared;
-use super::{Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, outcome, wait};
+use super::{Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, finish, outcome, wait};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis,
     JobName, Key, LedgerEntry, LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode,
@@ -40,6 +40,7 @@ pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
     }
     let care = care(goal, app, seen);
     care.next(seen)
+        .or_else(|| finish::repair(seen, &care))
         .or_else(|| record(seen, &care))
         .unwrap_or_else(|| end(goal, seen, None))
 }
@@ -122,7 +123,7 @@ fn record(seen: &Observed, care: &Care) -> Option<Next> {
     let LedgerView::Entries(entries) = &seen.ledger else {
         return None;
     };
-    if seen.doings.record_failures >= bounds::RECORD_TRIES {
+    if seen.doings.record_failures >= bounds::RECORD_TRIES || finish::owed(seen, care) {
         return None;
     }
     let open = |name: &JobName| {
@@ -192,11 +193,18 @@ fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
     };
     facts.disarmed = outcome::disarmed(seen, &care);
     facts.removed.clone_from(&seen.doings.removed);
+    facts.repaired.clone_from(&seen.doings.repaired);
+    facts.conflicts = care.lost_edits(seen).conflicts;
     let reason = told.unwrap_or(match clean_up {
         _ if !running.is_empty() && goal.running == Running::LeaveAlone => Reason::Skipped,
         CleanUpAxis::Blocked if !running.is_empty() => Reason::Detached,
         CleanUpAxis::Blocked => Reason::CleanUpNotProven,
         CleanUpAxis::Sent if seen.mode != Mode::Post => Reason::CleanUpNotProven,
+        CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified
+            if !facts.conflicts.is_empty() =>
+        {
+            Reason::EditOverwritten
+        }
         CleanUpAxis::Sent | CleanUpAxis::NotNeeded | CleanUpAxis::Verified => Reason::Cleaned,
     });
     let job = if running.is_empty() {

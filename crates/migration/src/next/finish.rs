@@ -3,7 +3,7 @@
 use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
 use crate::{
     EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
-    Plan, after, elapsed, extra_rules, lost_edits,
+    Plan, after, elapsed, extra_rules,
 };
 use std::time::Duration;
 
@@ -18,21 +18,20 @@ const FIREWALL_WRITES: u32 = 2;
 pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     health(plan, seen)
         .or_else(|| firewall(plan, seen, care))
-        .or_else(|| record(plan, seen))
+        .or_else(|| record(plan, seen, care))
         .unwrap_or_else(|| done(outcome::of_plan(plan, seen, care, None)))
 }
 
 /// What our own updates overwrote is put back, once nothing of ours is in the app and nothing is in flight.
-pub(super) fn repair(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
-    let app = crate::app_of(seen)?;
+pub(super) fn repair(seen: &Observed, care: &Care) -> Option<Next> {
     let flying = seen.deployments.iter().any(|one| one.phase.is_in_flight());
-    let may = seen.mode == Mode::Main && seen.doings.repairs.len() < REPAIRS;
-    if !may || flying || !outcome::out(seen, care) {
-        return None;
-    }
-    lost_edits(plan, app, seen)
-        .spec
-        .map(|_| Next::Do(Action::Repair))
+    let may = seen.mode != Mode::Post && !flying && outcome::out(seen, care);
+    (may && owed(seen, care)).then(|| Next::Do(Action::Repair(care.names())))
+}
+
+/// Whether somebody's edit is still to be put back: whoever closes the claim before that takes away its last trace.
+pub(super) fn owed(seen: &Observed, care: &Care) -> bool {
+    seen.doings.repairs.len() < REPAIRS && care.lost_edits(seen).spec.is_some()
 }
 
 fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
@@ -93,11 +92,11 @@ fn firewall(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
 }
 
 /// The ledger takes how the epoch ended: on our claim, or on the one that a killed process left open.
-fn record(plan: &Plan, seen: &Observed) -> Option<Next> {
+fn record(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let LedgerView::Entries(entries) = &seen.ledger else {
         return None;
     };
-    if seen.doings.record_failures >= bounds::RECORD_TRIES {
+    if seen.doings.record_failures >= bounds::RECORD_TRIES || owed(seen, care) {
         return None;
     }
     let history = History::of(&plan.key, seen);

@@ -89,8 +89,8 @@ pub enum Action {
     /// Read the app, drop exactly these jobs, PUT at once (also when they are gone already: the PUT makes the
     /// deployment that replaces a live one which carries them).
     Remove(Vec<ComponentName>),
-    /// Read the app, put back what an update of ours had overwritten, PUT at once.
-    Repair,
+    /// Read the app, put back what the updates that put in or took out these jobs had overwritten, PUT at once.
+    Repair(Vec<JobName>),
     /// Ask the app's health address once.
     Probe,
     /// Read the database's firewall.
@@ -216,7 +216,7 @@ fn migrate(plan: &Plan, seen: &Observed) -> Next {
         return Next::Replan;
     }
     care.next(seen)
-        .or_else(|| finish::repair(plan, seen, &care))
+        .or_else(|| finish::repair(seen, &care))
         .unwrap_or_else(|| finish::next(plan, seen, &care))
 }
 

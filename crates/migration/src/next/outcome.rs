@@ -6,8 +6,7 @@ use crate::ledger::{Proof, proof};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, DisarmedCopy, EpochState, FirewallAxis, FirewallPolicy,
     FirewallView, HealthAxis, History, JobAxis, LedgerOutcome, Mode, Observed, Plan, PutResult,
-    Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit, lost_edits,
-    without_ours,
+    Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit, without_ours,
 };
 use app_spec::{App, Deployment, Phase, StepStatus};
 
@@ -264,9 +263,7 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
         recorded: !seen.doings.recorded.is_empty(),
         removed: seen.doings.removed.clone(),
         repaired: seen.doings.repaired.clone(),
-        conflicts: app
-            .map(|app| lost_edits(plan, app, seen).conflicts)
-            .unwrap_or_default(),
+        conflicts: care.lost_edits(seen).conflicts,
     }
 }
 
