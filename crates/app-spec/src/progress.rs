@@ -5,6 +5,8 @@
 //! the tree are not read at all: a job for failed deployments stays pending in a good one, and the
 //! counters then never come to an end.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -100,7 +102,7 @@ fn read_reason(raw: &Map<String, Value>) -> Option<StepReason> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The top-level steps, usually `build` and `deploy`.
-    pub steps: Vec<Step>,
+    pub steps: Arc<[Step]>,
 }
 
 /// What the tree says about one component.
@@ -129,7 +131,7 @@ impl Progress {
     #[must_use]
     pub fn steps_of(&self, component: &str) -> Vec<&Step> {
         let mut found = Vec::new();
-        for step in &self.steps {
+        for step in self.steps.iter() {
             step.collect(component, false, &mut found);
         }
         found
@@ -143,7 +145,7 @@ impl Progress {
     pub fn job_status(&self, component: &str) -> ComponentProgress {
         let mut build = Vec::new();
         let mut deploy = Vec::new();
-        for branch in &self.steps {
+        for branch in self.steps.iter() {
             let side = if branch.name == BUILD_BRANCH {
                 &mut build
             } else {

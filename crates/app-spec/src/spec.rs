@@ -6,8 +6,9 @@
 //! but the `jobs` list.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::component::{Component, ComponentKind, Database};
@@ -20,10 +21,10 @@ use crate::read;
 /// An app spec: every field, null, empty list and the order of keys as the platform wrote them.
 ///
 /// Equality is that of the values, whatever the order of keys; [`AppSpec::is_identical`] compares the
-/// order too, and [`AppSpec::fingerprint`] compares what the spec means to the platform.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AppSpec(Map<String, Value>);
+/// order too, and [`AppSpec::fingerprint`] compares what the spec means to the platform. A spec is never changed in
+/// place, so its copies share it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AppSpec(Arc<Map<String, Value>>);
 
 impl AppSpec {
     /// Takes a spec as the platform sent it.
@@ -33,7 +34,7 @@ impl AppSpec {
     pub fn from_value(value: Value) -> Result<Self, SpecError> {
         let found = read::type_of(&value);
         match value {
-            Value::Object(map) => Ok(Self(map)),
+            Value::Object(map) => Ok(Self::from(map)),
             Value::Null
             | Value::Bool(_)
             | Value::Number(_)
@@ -51,7 +52,7 @@ impl AppSpec {
     /// Returns the spec as it is to be sent.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        Value::Object(self.0.clone())
+        Value::Object(self.raw().clone())
     }
 
     /// Tells whether both specs are the same text: values, order of keys and of lists.
@@ -139,7 +140,7 @@ impl AppSpec {
                 kind: taken.kind(),
             });
         }
-        let mut edited = self.0.clone();
+        let mut edited = self.raw().clone();
         // `jobs: null` is a list that is not there, written out; its place among the keys is kept.
         let slot = edited.entry(JOBS).or_insert(Value::Null);
         if slot.is_null() {
@@ -150,7 +151,7 @@ impl AppSpec {
             return Err(SpecError::NotAList { key: JOBS, found });
         };
         jobs.push(job.to_value());
-        Ok(Self(edited))
+        Ok(Self::from(edited))
     }
 
     /// Returns the spec without exactly the named jobs; everything else stays as it is.
@@ -165,7 +166,7 @@ impl AppSpec {
                 .and_then(Value::as_str)
                 .is_some_and(|name| names.iter().any(|ours| ours.as_str() == name))
         };
-        let mut edited = self.0.clone();
+        let mut edited = self.raw().clone();
         let Some(jobs) = edited.get_mut(JOBS).and_then(Value::as_array_mut) else {
             return self.clone();
         };
@@ -188,7 +189,7 @@ impl AppSpec {
                 }
             }
         }
-        Self(edited)
+        Self::from(edited)
     }
 
     /// Returns where the spec has a secret variable without a value, such as `services[web].envs[KEY]`.
@@ -217,9 +218,21 @@ impl AppSpec {
     }
 }
 
+impl Serialize for AppSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.raw().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for AppSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Map::deserialize(deserializer).map(Self::from)
+    }
+}
+
 impl From<Map<String, Value>> for AppSpec {
     fn from(map: Map<String, Value>) -> Self {
-        Self(map)
+        Self(Arc::new(map))
     }
 }
 

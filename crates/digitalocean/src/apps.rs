@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::attempt::{Attempt, Effect, PlatformText, Scope};
 use crate::client::{Call, Client};
+use crate::document::Document;
 use crate::error::Error;
 use crate::outcome::WriteOutcome;
 use crate::page::{Page, PageInfo};
@@ -108,7 +109,10 @@ impl Client {
         );
         let call = Call::get(&["apps", app.as_str()], attempt);
         let reply = self.read(&call).await?;
-        let AppReply { app } = reply.decode(&call.attempt())?;
+        let app = match &reply.document {
+            Some(Document::App(app)) => app.as_ref().clone(),
+            Some(_) | None => reply.decode::<AppReply>(&call.attempt())?.app,
+        };
         Ok(reply.stamp(app))
     }
 

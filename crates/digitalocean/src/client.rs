@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::address;
 use crate::attempt::Attempt;
+use crate::document::Document;
 use crate::error::Error;
 use crate::logs::LogGuard;
 use crate::reply::{self, RateLimit, Reply};
@@ -210,8 +211,13 @@ impl Client {
         }
         let body = read_body(body, call).await;
         if parts.status.is_success() {
-            let headers = parts.headers;
-            return body.map(|body| Reply { headers, body });
+            let (headers, mut extensions) = (parts.headers, parts.extensions);
+            let document = extensions.remove::<Document>();
+            return body.map(|body| Reply {
+                headers,
+                body,
+                document,
+            });
         }
         // A refusal is one whether or not all of its text arrived.
         let body = body.unwrap_or_default();

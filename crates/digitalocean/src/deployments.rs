@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Attempt, Effect, PlatformText, Scope};
 use crate::client::{Call, Client};
+use crate::document::Document;
 use crate::error::Error;
 use crate::outcome::WriteOutcome;
 use crate::page::{Page, PageInfo, Rows};
@@ -76,10 +77,19 @@ impl Client {
         let attempt = Attempt::new(Effect::Read, Scope::AppRead, action, format!("app `{app}`"));
         let call = Call::get(&["apps", app.as_str(), "deployments"], attempt).query(page.query());
         let reply = self.read(&call).await?;
-        let listed: DeploymentsReply = reply.decode(&call.attempt())?;
-        let rows = listed
-            .pages
-            .rows(page, listed.deployments.unwrap_or_default());
+        let rows = match &reply.document {
+            Some(Document::Deployments(all)) => Rows {
+                items: all.iter().map(|one| one.as_ref().clone()).collect(),
+                more: false,
+                total: None,
+            },
+            Some(_) | None => {
+                let listed: DeploymentsReply = reply.decode(&call.attempt())?;
+                listed
+                    .pages
+                    .rows(page, listed.deployments.unwrap_or_default())
+            }
+        };
         Ok(reply.stamp(rows))
     }
 
@@ -117,7 +127,10 @@ impl Client {
         let path = ["apps", app.as_str(), "deployments", deployment.as_str()];
         let call = Call::get(&path, attempt);
         let reply = self.read(&call).await?;
-        let DeploymentReply { deployment } = reply.decode(&call.attempt())?;
+        let deployment = match &reply.document {
+            Some(Document::Deployment(deployment)) => deployment.as_ref().clone(),
+            Some(_) | None => reply.decode::<DeploymentReply>(&call.attempt())?.deployment,
+        };
         Ok(reply.stamp(deployment))
     }
 

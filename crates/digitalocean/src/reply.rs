@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::attempt::{Attempt, PlatformText};
+use crate::document::Document;
 use crate::error::Error;
 
 /// A value together with the server's clock when it was read.
@@ -52,6 +53,8 @@ pub struct RateLimit {
 pub(crate) struct Reply {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// In the place of the body, from a peer in the same process.
+    pub(crate) document: Option<Document>,
 }
 
 impl Reply {

@@ -64,6 +64,8 @@ pub(crate) enum Choice {
     },
     /// Forty days later somebody rolls the app back to a deployment that carried the job.
     LateRollback,
+    /// Our processes look so many times more rarely than usual, so that more happens between two looks.
+    Rarely(u32),
 }
 
 /// Whose request.

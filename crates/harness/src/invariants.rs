@@ -72,7 +72,7 @@ fn inserted(sent: &Sent, body: &Value) -> Vec<String> {
     let had = sent
         .base
         .as_ref()
-        .map(|app| ours(&app["spec"]))
+        .map(|app| ours(&app.spec))
         .unwrap_or_default();
     let mut names = ours(&body["spec"]);
     names.retain(|name| !had.contains(name));
@@ -386,7 +386,7 @@ impl<'a> Judge<'a> {
             return;
         };
         let (before, after) = (
-            self.plain(app["spec"].clone()),
+            self.plain(app.spec.clone()),
             self.plain(body["spec"].clone()),
         );
         if before != after {
@@ -413,22 +413,19 @@ impl<'a> Judge<'a> {
                 format!("{new:?} was inserted by one that may not"),
             ));
         }
-        if !app["pinned_deployment"].is_null() {
+        if app.pinned {
             broken.push((
                 "C4 insert",
                 format!("{new:?} was inserted into a pinned app"),
             ));
         }
-        let busy = [&app["in_progress_deployment"], &app["pending_deployment"]]
-            .into_iter()
-            .any(|slot| !slot.is_null() && is_in_flight(&slot["phase"]));
-        if busy {
+        if app.busy {
             broken.push((
                 "C4 insert",
                 format!("{new:?} was inserted over a deployment in flight"),
             ));
         }
-        let had = ours(&app["spec"]);
+        let had = ours(&app.spec);
         if !had.is_empty() {
             broken.push(("C4 insert", format!("{new:?} was inserted beside {had:?}")));
         }
@@ -514,9 +511,7 @@ impl<'a> Judge<'a> {
             .iter()
             .filter(|ran| ran.at <= gone.at)
             .collect();
-        let app = &gone.state["apps"][0];
-        let mut left = ours(&app["spec"]);
-        left.extend(ours(live_spec(app)));
+        let mut left = gone.left.clone();
         if let Some(job) = &verdict.facts.job {
             // Another run's job is that run's to answer for.
             left.retain(|name| *name == job.to_string());

@@ -18,6 +18,7 @@ mod book;
 mod choice;
 mod command;
 mod coverage;
+mod direct;
 mod invariants;
 mod job;
 mod matrix;

@@ -9,7 +9,7 @@ use crate::actor;
 use crate::book::{Book, Commits, Entries};
 use crate::choice::{Choice, Recovery, Setting, Steps, Wants, When, Who};
 use crate::job::{self, Ran};
-use crate::wire::{Hall, Journal, Process, TOKEN};
+use crate::wire::{Hall, Journal, Process, TOKEN, Way};
 use app_spec::{AppId, CommitSha, ComponentName};
 use digitalocean::{Client, Retry};
 use jiff::Timestamp;
@@ -55,8 +55,8 @@ pub(crate) struct Gone {
     pub(crate) ended: Option<Ended>,
     /// The migration it wanted, where it wanted one.
     pub(crate) wanted: Option<MigrationId>,
-    /// What the world showed when it ended.
-    pub(crate) state: Value,
+    /// The jobs of ours in the spec and in what is live when it ended.
+    pub(crate) left: Vec<String>,
     pub(crate) events: Vec<Event>,
     /// Secrets that it let out, as (sink, secret).
     pub(crate) leaks: Vec<(String, &'static str)>,
@@ -90,12 +90,17 @@ impl Played {
 
 /// Plays one list of choices.
 pub(crate) fn play(choices: &[Choice]) -> Played {
+    play_by(choices, Way::Direct)
+}
+
+/// Plays one list of choices, its plain reads answered in that way.
+pub(crate) fn play_by(choices: &[Choice], way: Way) -> Played {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without I/O needs nothing from the system");
-    runtime.block_on(Box::pin(story(choices.to_vec())))
+    runtime.block_on(Box::pin(story(choices.to_vec(), way)))
 }
 
 struct Scene {
@@ -107,10 +112,10 @@ struct Scene {
     processes: usize,
 }
 
-async fn story(choices: Vec<Choice>) -> Played {
+async fn story(choices: Vec<Choice>, way: Way) -> Played {
     let (world, ran, commit) = set_up(&choices).await;
     let at_start = world.state()["apps"][0]["spec"].clone();
-    let hall = Hall::new(world, at_start.clone(), choices.clone());
+    let hall = Hall::new(world, at_start.clone(), choices.clone(), way);
     let mut scene = Scene {
         hall: Arc::clone(&hall),
         entries: Entries::default(),
@@ -596,7 +601,7 @@ async fn run(
         })),
         lineage: Arc::new(Commits(Arc::clone(&hall))),
         redactor: Redactor::new([SecretString::from(TOKEN)]),
-        pace: Pace::REAL,
+        pace: Pace::REAL.looking_more_rarely(hall.rarely),
         log_folder: None,
         events: sender,
         stop: signal,
@@ -629,7 +634,7 @@ async fn run(
         ran_away: process.ran_away(),
         ended,
         wanted,
-        state: hall.world.state(),
+        left: left(&hall.world),
         events,
         leaks,
     }
@@ -690,6 +695,23 @@ pub(crate) fn is_in_flight(phase: &Value) -> bool {
 pub(crate) fn is_clean(state: &Value) -> bool {
     let app = &state["apps"][0];
     actor::ours(&app["spec"]).is_empty() && actor::ours(live_spec(app)).is_empty()
+}
+
+/// Returns the jobs of ours in the spec and in what is live.
+fn left(world: &World) -> Vec<String> {
+    let jobs = world.peek(APP, |seen| {
+        let live = seen.slots()[0].map(|live| actor::ours(live.spec()));
+        let mut jobs = actor::ours(seen.spec());
+        jobs.extend(live.unwrap_or_default());
+        jobs
+    });
+    jobs.unwrap_or_else(|| {
+        let state = world.state();
+        let app = &state["apps"][0];
+        let mut jobs = actor::ours(&app["spec"]);
+        jobs.extend(actor::ours(live_spec(app)));
+        jobs
+    })
 }
 
 /// Returns the spec of the newest good deployment.

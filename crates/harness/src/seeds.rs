@@ -101,6 +101,10 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     if random.happens(1, 8) {
         choices.push(Choice::LateRollback);
     }
+    // Most runs look rarely: as much goes wrong in them, and there are more of them in the same time.
+    if random.happens(5, 6) {
+        choices.push(Choice::Rarely(*random.pick(&[3, 6, 9])));
+    }
     choices.sort();
     choices.dedup();
     choices

@@ -132,6 +132,7 @@ fn lower(choice: &Choice) -> Vec<Choice> {
             when: When::Before(..),
             ..
         }
-        | Choice::LateRollback => Vec::new(),
+        | Choice::LateRollback
+        | Choice::Rarely(_) => Vec::new(),
     }
 }

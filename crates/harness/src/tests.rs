@@ -3,6 +3,7 @@
 //! What is found by the commands is not asserted here twice: the whole matrix and the seeds are theirs.
 
 use crate::choice::{Choice, FaultName, Position, Who};
+use crate::wire::Way;
 use crate::{invariants, matrix, scene, seeds, shrink, trace};
 
 /// Lists that once broke something, each with what it broke; the names of the files say what happens in them.
@@ -42,6 +43,16 @@ fn the_same_choices_give_the_same_trace() {
         let list = seeds::draw(seed);
         let (one, other) = (scene::play(&list), scene::play(&list));
         assert_eq!(trace::hash(&one), trace::hash(&other), "seed {seed}");
+    }
+}
+
+#[test]
+fn documents_and_json_give_the_same_trace() {
+    for seed in 0..24 {
+        let list = seeds::draw(seed);
+        let one = trace::hash(&scene::play_by(&list, Way::Wire));
+        let other = trace::hash(&scene::play_by(&list, Way::Direct));
+        assert_eq!(one, other, "seed {seed}");
     }
 }
 

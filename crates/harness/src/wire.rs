@@ -6,6 +6,8 @@
 
 use crate::actor;
 use crate::choice::{Act, Choice, FaultName, Position, When, Who};
+use crate::direct::{Base, Direct};
+use app_spec::App;
 use bytes::Bytes;
 use digitalocean::{BoxError, NotSent, Transport};
 use http::{Method, Request, Response};
@@ -43,7 +45,7 @@ pub(crate) struct Sent {
     pub(crate) path: String,
     pub(crate) body: Bytes,
     /// What the process last read of the app, where it writes the app.
-    pub(crate) base: Option<Value>,
+    pub(crate) base: Option<Base>,
     /// The status of the answer, where one came.
     pub(crate) reply: Option<u16>,
     pub(crate) fault: Option<FaultName>,
@@ -64,11 +66,24 @@ pub(crate) struct Journal {
     pub(crate) between: Vec<Timestamp>,
 }
 
+/// How plain reads are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As JSON, like everything else.
+    Wire,
+    /// As documents.
+    Direct,
+}
+
 /// What all processes of one run share.
 pub(crate) struct Hall {
     pub(crate) world: World,
     /// The spec at the beginning.
     pub(crate) at_start: Value,
+    /// Answers plain reads without JSON.
+    direct: Option<Direct>,
+    /// How many times more rarely than usual our processes look.
+    pub(crate) rarely: u32,
     choices: Mutex<Vec<Choice>>,
     pub(crate) journal: Mutex<Journal>,
     totals: Mutex<BTreeMap<&'static str, u32>>,
@@ -80,10 +95,31 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
-    pub(crate) fn new(world: World, at_start: Value, choices: Vec<Choice>) -> Arc<Self> {
+    pub(crate) fn new(world: World, at_start: Value, choices: Vec<Choice>, way: Way) -> Arc<Self> {
+        // What a stale answer repeats must have been asked for over the wire.
+        let stale = |choice: &Choice| {
+            matches!(
+                choice,
+                Choice::Fault {
+                    fault: FaultName::Stale,
+                    ..
+                }
+            )
+        };
+        let way = if choices.iter().any(stale) {
+            Way::Wire
+        } else {
+            way
+        };
+        let rarely = choices.iter().find_map(|choice| match choice {
+            Choice::Rarely(times) => Some(*times),
+            _ => None,
+        });
         Arc::new(Self {
             world,
             at_start,
+            rarely: rarely.unwrap_or(1),
+            direct: (way == Way::Direct).then(Direct::default),
             choices: Mutex::new(choices),
             journal: Mutex::default(),
             totals: Mutex::default(),
@@ -180,6 +216,12 @@ impl Hall {
     }
 }
 
+/// What a process last read of the app.
+enum LastApp {
+    Answer(Bytes),
+    Document(Arc<App>),
+}
+
 /// One process of ours, as the world sees it.
 pub(crate) struct Process {
     pub(crate) hall: Arc<Hall>,
@@ -187,7 +229,7 @@ pub(crate) struct Process {
     pub(crate) number: usize,
     counts: Mutex<BTreeMap<&'static str, u32>>,
     writes: Mutex<u32>,
-    last_app: Mutex<Option<Bytes>>,
+    last_app: Mutex<Option<LastApp>>,
     dead: AtomicBool,
     doomed: AtomicBool,
     runaway: AtomicBool,
@@ -264,9 +306,10 @@ impl Process {
         };
         let base = if call == "apps.update" {
             let last = self.last_app.lock().unwrap();
-            last.as_ref()
-                .and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
-                .map(|mut answer| answer["app"].take())
+            last.as_ref().and_then(|last| match last {
+                LastApp::Answer(bytes) => Base::read(bytes),
+                LastApp::Document(app) => Some(Base::of(app)),
+            })
         } else {
             None
         };
@@ -315,6 +358,22 @@ impl Process {
         let path = request.uri().path().to_owned();
         let body = request.body().clone();
         let fate = self.begin(call, &path, body).await;
+        if fate.fault.is_none()
+            && fate.kill.is_none()
+            && let Some(direct) = &self.hall.direct
+            && let Some(read) = direct.read(
+                &self.hall.world,
+                call,
+                &path,
+                request.uri().query().unwrap_or_default(),
+            )
+        {
+            self.replied(fate.place, 200);
+            if let Some(app) = read.app {
+                *self.last_app.lock().unwrap() = Some(LastApp::Document(app));
+            }
+            return Ok(read.answer);
+        }
         if fate.kill == Some(Position::InFlight) {
             if request.method() != Method::GET {
                 tokio::spawn(async move {
@@ -348,7 +407,7 @@ impl Process {
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await?.to_bytes();
         if call == "apps.get" && parts.status.is_success() {
-            *self.last_app.lock().unwrap() = Some(bytes.clone());
+            *self.last_app.lock().unwrap() = Some(LastApp::Answer(bytes.clone()));
         }
         if fate.kill == Some(Position::AfterReply) {
             self.doom();

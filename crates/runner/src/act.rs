@@ -42,6 +42,7 @@ impl Writer {
                 world.fetch_log(&job, &deployment, tell).await
             }
             (Action::Cancel(deployment), _) => {
+                world.look_afresh();
                 world.seen.doings.cancelled.push(deployment.clone());
                 match self.client.cancel_deployment(&self.app, &deployment).await {
                     WriteOutcome::Applied(_) => {
@@ -241,6 +242,7 @@ impl Writer {
         world: &mut Observer,
         tell: &mut Teller,
     ) -> Sent {
+        world.look_afresh();
         let sent = |outcome| Put { at: now, outcome };
         match self.client.update_app(&self.app, spec).await {
             PutOutcome::Applied { app, deployment } => {

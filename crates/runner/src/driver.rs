@@ -251,7 +251,7 @@ impl Run {
                     .await;
                 *effects += 1;
                 if *effects > EFFECTS_IN_A_ROW {
-                    tokio::time::sleep(self.pace.local(bounds::POLL_SLOW)).await;
+                    tokio::time::sleep(self.pace.local(bounds::POLL_MAX)).await;
                 }
                 Step::Again
             }
@@ -260,7 +260,8 @@ impl Run {
                 self.tell.wait(self.world.seen.now, &wait.what);
                 let left = elapsed(self.world.seen.now, wait.until);
                 // At least a second there: a bound that falls between two seconds of `Date` must not spin.
-                let span = wait.poll.min(left).max(std::time::Duration::from_secs(1));
+                let poll = self.pace.between_looks(wait.poll);
+                let span = poll.min(left).max(std::time::Duration::from_secs(1));
                 tokio::time::sleep(self.pace.local(span)).await;
                 Step::Again
             }

@@ -10,14 +10,19 @@ use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
 use migration::{
     AppView, Contains, Doings, FirewallView, Key, LedgerView, Mode, Observed, PutResult, Request,
-    RunRecord, carried, live, live_commit,
+    RunRecord, carried, elapsed, live, live_commit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many of the newest deployments are read at each look after the first; a busy app makes a few per run.
 const NEWEST: u16 = 20;
+
+/// How long the app itself is believed while its deployments show nothing new. Whatever is written to it makes a
+/// deployment, so this is for what leaves none.
+const APP_BELIEVED: Duration = Duration::from_secs(60);
 
 /// How many rows that do not tell their jobs are read by id in one look.
 const ROWS_BY_ID: usize = 40;
@@ -37,7 +42,11 @@ pub(crate) struct Observer {
     /// Keys that the goal names; others are found in the app.
     keys: BTreeSet<Key>,
     looked_back: bool,
+    /// The deployments in the app's slots, when it was last read.
+    slots: Vec<DeploymentId>,
     missing_once: bool,
+    /// When the app itself was last read, by the platform's clock; nothing when it must be read at the next look.
+    app_read: Option<Timestamp>,
     /// Whether the ledger must be read at the next look.
     pub(crate) ledger_due: bool,
     /// Why the ledger gave no answer, for the message.
@@ -73,7 +82,9 @@ impl Observer {
             },
             keys: BTreeSet::new(),
             looked_back: false,
+            slots: Vec::new(),
             missing_once: false,
+            app_read: None,
             ledger_due: true,
             ledger_error: None,
             platform_error: None,
@@ -88,28 +99,32 @@ impl Observer {
         self.seen.firewall = FirewallView::Unread;
         self.keys.extend(keys);
         self.ledger_due = true;
+        self.app_read = None;
     }
 
-    /// Looks at the world once more.
+    /// Has the next look read everything anew: something was written, and what was seen is the past.
+    pub(crate) fn look_afresh(&mut self) {
+        self.app_read = None;
+    }
+
+    /// Looks at the world once more: at the deployments, which are the write log of the app, and where they show
+    /// anything new, at the app and at them once more.
     ///
     /// # Cancel safety
     /// Safe: a look that is cut off leaves older facts, and the next one renews them.
     pub(crate) async fn look(&mut self, request: Option<&Request>) {
-        match self.client.app(&self.app).await {
-            Ok(read) => {
-                let first = self.clock.now().is_none();
-                self.clock.set(read.server_time);
-                self.seen.now = self.clock.now().unwrap_or(Timestamp::UNIX_EPOCH);
-                if first {
-                    self.seen.since = self.seen.now;
-                }
-                self.missing_once = false;
-                match self.deployments(&read.value).await {
-                    Ok(()) => self.seen.app = AppView::Present(Box::new(read.value)),
-                    Err(error) => self.failed(error),
-                }
-            }
-            Err(error) => self.failed(error),
+        let news = if self.app_is_believed() {
+            self.deployments().await
+        } else {
+            Ok(News::Some)
+        };
+        let looked = match news {
+            Ok(News::None) => Ok(()),
+            Ok(News::Some) => self.everything().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = looked {
+            self.failed(error);
         }
         self.seen.now = self.clock.now().unwrap_or(self.seen.now);
         self.read_ledger().await;
@@ -118,7 +133,34 @@ impl Observer {
         }
     }
 
+    fn app_is_believed(&self) -> bool {
+        let Some(now) = self.clock.now() else {
+            return false;
+        };
+        self.app_read
+            .is_some_and(|read| elapsed(read, now) < APP_BELIEVED)
+    }
+
+    /// The app first: a list that is read after it is the newer truth of the two.
+    async fn everything(&mut self) -> Result<(), Error> {
+        self.app_read = None;
+        let read = self.client.app(&self.app).await?;
+        let first = self.clock.now().is_none();
+        self.clock.set(read.server_time);
+        self.seen.now = self.clock.now().unwrap_or(Timestamp::UNIX_EPOCH);
+        if first {
+            self.seen.since = self.seen.now;
+        }
+        self.missing_once = false;
+        self.slots = slots(&read.value);
+        self.deployments().await?;
+        self.seen.app = AppView::Present(Box::new(read.value));
+        self.app_read = Some(self.seen.now);
+        Ok(())
+    }
+
     fn failed(&mut self, error: Error) {
+        self.app_read = None;
         self.seen.now = self.clock.now().unwrap_or(self.seen.now);
         let since = match &self.seen.app {
             AppView::Unreachable(since) => *since,
@@ -139,13 +181,15 @@ impl Observer {
     }
 
     /// Reads the deployments: far back at the first look, the newest after that, and by id what the list leaves out.
-    async fn deployments(&mut self, app: &App) -> Result<(), Error> {
+    async fn deployments(&mut self) -> Result<News, Error> {
         let mut rows = if self.looked_back {
             let page = Page {
                 number: 1,
                 per_page: NEWEST,
             };
-            self.client.deployments(&self.app, page).await?.value.items
+            let read = self.client.deployments(&self.app, page).await?;
+            self.clock.set(read.server_time);
+            read.value.items
         } else {
             let rows = self
                 .client
@@ -156,7 +200,7 @@ impl Observer {
             self.looked_back = true;
             rows
         };
-        for id in self.known_ids(app) {
+        for id in self.known_ids() {
             let listed = rows.iter().any(|row| row.id == id);
             let settled = self
                 .seen
@@ -173,12 +217,11 @@ impl Observer {
             }
         }
         self.complete(&mut rows).await?;
-        self.merge(rows);
-        Ok(())
+        Ok(self.merge(rows))
     }
 
     /// Deployments that are known to exist whether or not the list shows them.
-    fn known_ids(&self, app: &App) -> Vec<DeploymentId> {
+    fn known_ids(&self) -> Vec<DeploymentId> {
         let puts = self
             .seen
             .doings
@@ -189,9 +232,7 @@ impl Observer {
             PutResult::Applied(id) => id.clone(),
             PutResult::NotApplied | PutResult::Ambiguous => None,
         });
-        let slots = [&app.active, &app.in_progress, &app.pending];
-        made.chain(slots.into_iter().flatten().map(|one| one.id.clone()))
-            .collect()
+        made.chain(self.slots.iter().cloned()).collect()
     }
 
     /// Reads by id the rows that do not say which jobs they carry, or how far a job of ours in them is.
@@ -216,7 +257,8 @@ impl Observer {
         Ok(())
     }
 
-    fn merge(&mut self, rows: Vec<Deployment>) {
+    fn merge(&mut self, rows: Vec<Deployment>) -> News {
+        let mut news = News::None;
         for row in rows {
             match self
                 .seen
@@ -227,6 +269,9 @@ impl Observer {
                 Some(known) => {
                     // A stale list must not take back what is known to have ended.
                     if !known.phase.is_terminal() || row.phase.is_terminal() {
+                        if known.phase != row.phase {
+                            news = News::Some;
+                        }
                         let spec = known.spec.take();
                         *known = row;
                         if known.spec.is_none() {
@@ -234,12 +279,16 @@ impl Observer {
                         }
                     }
                 }
-                None => self.seen.deployments.push(row),
+                None => {
+                    news = News::Some;
+                    self.seen.deployments.push(row);
+                }
             }
         }
         self.seen
             .deployments
             .sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        news
     }
 
     async fn read_ledger(&mut self) {
@@ -312,4 +361,20 @@ impl Observer {
         let contains = self.lineage.contains(live.as_str(), wanted.as_str()).await;
         self.seen.lineage.insert(live, contains);
     }
+}
+
+/// Whether a look at the deployments showed one that is new, or in another phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Some,
+    None,
+}
+
+fn slots(app: &App) -> Vec<DeploymentId> {
+    let slots = [&app.active, &app.in_progress, &app.pending];
+    slots
+        .into_iter()
+        .flatten()
+        .map(|one| one.id.clone())
+        .collect()
 }

@@ -5,30 +5,47 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How much faster than real time the platform's clock runs: 1 for the real one, more for a simulator on this
-/// machine. Divides waits; never an HTTP deadline, and never a lease.
+/// machine. Divides waits; never an HTTP deadline, and never a lease. And how much more rarely than usual is looked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace(f64);
+pub struct Pace {
+    times: f64,
+    rarer: u32,
+}
 
 impl Pace {
     /// Real time.
-    pub const REAL: Self = Self(1.0);
+    pub const REAL: Self = Self {
+        times: 1.0,
+        rarer: 1,
+    };
 
     /// Returns the pace `times` real time; nothing unless it is finite and at least 1.
     #[must_use]
     pub fn new(times: f64) -> Option<Self> {
-        (times.is_finite() && times >= 1.0).then_some(Self(times))
+        (times.is_finite() && times >= 1.0).then_some(Self { times, rarer: 1 })
+    }
+
+    /// Returns the same pace with so many times as long between two looks, in which more can happen unseen.
+    #[must_use]
+    pub fn looking_more_rarely(self, rarer: u32) -> Self {
+        Self { rarer, ..self }
+    }
+
+    /// Returns how far apart two looks are for whom `span` is usual.
+    pub(crate) fn between_looks(self, span: Duration) -> Duration {
+        span.saturating_mul(self.rarer)
     }
 
     /// Returns how long to wait here for `span` to pass there.
     #[must_use]
     pub fn local(self, span: Duration) -> Duration {
-        span.div_f64(self.0)
+        span.div_f64(self.times)
     }
 
     /// Returns how much time passes there in `span` here.
     #[must_use]
     pub fn platform(self, span: Duration) -> Duration {
-        span.mul_f64(self.0)
+        span.mul_f64(self.times)
     }
 }
 

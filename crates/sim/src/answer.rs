@@ -35,7 +35,11 @@ pub(crate) fn invented(
 }
 
 pub(crate) fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from(body.to_string()));
+    json_bytes(status, Bytes::from(body.to_string()))
+}
+
+pub(crate) fn json_bytes(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut answer = Response::new(body);
     *answer.status_mut() = status;
     answer.headers_mut().insert(
         header::CONTENT_TYPE,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Whether an app's live services answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,14 +40,14 @@ pub enum Breakage {
 /// An app.
 pub(crate) struct App {
     pub(crate) id: String,
-    pub(crate) spec: Value,
+    pub(crate) spec: Arc<Value>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     /// Oldest first.
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) active: Option<String>,
     pub(crate) pinned: Option<String>,
-    pub(crate) spec_before_rollback: Option<Value>,
+    pub(crate) spec_before_rollback: Option<Arc<Value>>,
     /// What each component is at, so that an update can keep it.
     pub(crate) origins: BTreeMap<String, Origin>,
     /// The keys of builds that exist.
@@ -73,6 +74,10 @@ impl App {
 
     pub(crate) fn active_deployment(&self) -> Option<&Deployment> {
         self.deployment(self.active.as_deref()?)
+    }
+
+    pub(crate) fn pinned_deployment(&self) -> Option<&Deployment> {
+        self.deployment(self.pinned.as_deref()?)
     }
 
     /// The oldest one that has begun, or a failed one that lingers.

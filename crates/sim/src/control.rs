@@ -133,7 +133,7 @@ impl World {
     ) -> Result<String, ApiError> {
         self.at_now(|state| {
             let found = state.named(app)?;
-            let (id, mut spec) = (found.id.clone(), found.spec.clone());
+            let (id, mut spec) = (found.id.clone(), found.spec.as_ref().clone());
             edit(&mut spec);
             state.put_spec(&id, &spec, Refresh::NewOnly, user)
         })
@@ -265,7 +265,7 @@ fn app_state(state: &State, app: &App) -> Value {
         .map(|each| deployment(each, state.now, &state.knobs, WithSpec::Yes))
         .collect();
     json!({
-        "id": app.id, "name": app.name(), "spec": app.spec, "health": app.health, "active": app.active,
+        "id": app.id, "name": app.name(), "spec": app.spec.as_ref(), "health": app.health, "active": app.active,
         "in_progress": app.in_progress(&state.knobs).map(|each| &each.id),
         "pending": app.pending().map(|each| &each.id), "pinned": app.pinned, "deployments": deployments,
     })

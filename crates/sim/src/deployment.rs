@@ -7,6 +7,7 @@ use crate::executor::JobExit;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The phases of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +214,7 @@ pub(crate) enum Stage {
 pub(crate) struct Deployment {
     pub(crate) id: String,
     pub(crate) cause: Cause,
-    pub(crate) spec: Value,
+    pub(crate) spec: Arc<Value>,
     pub(crate) origins: BTreeMap<String, Origin>,
     pub(crate) previous: Option<String>,
     pub(crate) cloned_from: Option<String>,
@@ -257,6 +258,26 @@ impl Deployment {
     /// Returns the time as of which its progress shows.
     pub(crate) fn seen_at(&self, now: Timestamp) -> Timestamp {
         self.over_at.map_or(now, |over| over.min(now))
+    }
+
+    /// Returns when anything in it changed last, as one sees it now.
+    pub(crate) fn changed_at(&self, now: Timestamp) -> Timestamp {
+        let seen = self.seen_at(now);
+        let builds = self.builds.iter().map(|build| &build.leaf);
+        let rollouts = self
+            .rollouts
+            .iter()
+            .flat_map(|rollout| [&rollout.deploy, &rollout.wait]);
+        let jobs = self.jobs.iter().map(|job| &job.leaf);
+        let ends = [&self.initialize, &self.deploy_initialize, &self.finalize];
+        ends.into_iter()
+            .chain(builds)
+            .chain(rollouts)
+            .chain(jobs)
+            .flat_map(|leaf| [leaf.start, leaf.end])
+            .flatten()
+            .filter(|time| *time <= seen)
+            .fold(self.created_at.max(self.phase_at), Timestamp::max)
     }
 
     pub(crate) fn enter(&mut self, phase: Phase, now: Timestamp) {

@@ -3,13 +3,13 @@
 //! One gate stands before both worlds, so a fault or a record means the same on either side. `/_sim/` is let through
 //! untouched: whoever tells the story is not part of it.
 
-use crate::answer::{collect, copy, invented, json};
+use crate::answer::{collect, copy, invented, json_bytes};
 use crate::clock::{http_date, later};
 use crate::error::ApiError;
 use crate::fault::{Applied, FaultKind};
 use crate::knobs::seconds;
 use crate::limit::{Limits, count_use};
-use crate::record::{Face, Request as Recorded, body, with_field};
+use crate::record::{Answer, Face, Request as Recorded, body, with_field};
 use crate::render::request_id;
 use crate::routes;
 use crate::routes::endpoint::{Found, find};
@@ -78,7 +78,7 @@ impl Gate {
             self.world.with(|state| {
                 if let Some(entry) = state.record.requests.get_mut(place) {
                     entry.status = Some(answer.status().as_u16());
-                    entry.response = body(answer.body());
+                    entry.response = Answer(answer.body().clone());
                 }
             });
         }
@@ -153,10 +153,10 @@ impl Gate {
                 );
                 let old = self
                     .world
-                    .with(|state| state.record.last_answer(&path, &query).cloned());
+                    .with(|state| state.record.last_answer(&path, &query));
                 match old {
                     Some(old) if request.method() == Method::GET => {
-                        Outcome::Answer(self.dated(json(StatusCode::OK, &old)))
+                        Outcome::Answer(self.dated(json_bytes(StatusCode::OK, old)))
                     }
                     _ => Outcome::Answer(carry_out(request).await),
                 }
@@ -210,7 +210,7 @@ impl Gate {
             self.world.with(|state| {
                 if let Some(entry) = state.record.requests.get_mut(place) {
                     entry.status = Some(answer.status().as_u16());
-                    entry.response = body(answer.body());
+                    entry.response = Answer(answer.body().clone());
                 }
             });
         }
@@ -314,7 +314,7 @@ fn open_record(
         authorization: request.headers().contains_key(header::AUTHORIZATION),
         body: body(request.body()),
         status: None,
-        response: Value::Null,
+        response: Answer::default(),
         fault: None,
         applied: 0,
     };

@@ -13,6 +13,7 @@ use crate::stages::kill_job;
 use crate::validate::{clusters, validate};
 use crate::world::State;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 impl State {
     /// Replaces an app's spec and returns the id of the deployment that makes.
@@ -41,8 +42,9 @@ impl State {
             ReadBack::Normalised => normalise(&spec),
             ReadBack::Verbatim => spec,
         };
+        let spec = Arc::new(spec);
         if let Some(app) = self.apps.get_mut(index) {
-            app.spec = spec.clone();
+            app.spec = Arc::clone(&spec);
             app.origins.clone_from(&origins);
         }
         let cause = by_user("app spec updated", CauseType::Manual, "UPDATE_SPEC", user);

@@ -14,6 +14,7 @@ use crate::spec::{Component, Source, components};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Whose content a new deployment fetches anew.
 #[derive(Clone, Copy)]
@@ -36,7 +37,7 @@ pub(crate) enum Jobs {
 /// Everything that sets one new deployment apart.
 pub(crate) struct Order {
     pub(crate) cause: Cause,
-    pub(crate) spec: Value,
+    pub(crate) spec: Arc<Value>,
     pub(crate) origins: BTreeMap<String, Origin>,
     pub(crate) cloned_from: Option<String>,
     pub(crate) previous: Option<String>,
@@ -52,7 +53,7 @@ pub(crate) struct Shelves<'a> {
 }
 
 impl Order {
-    pub(crate) fn of(cause: Cause, spec: Value, origins: BTreeMap<String, Origin>) -> Self {
+    pub(crate) fn of(cause: Cause, spec: Arc<Value>, origins: BTreeMap<String, Origin>) -> Self {
         Self {
             cause,
             spec,

@@ -1,5 +1,6 @@
 //! Every request that was made, in order, with what came back.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -29,12 +30,30 @@ pub struct Request {
     pub body: Value,
     /// The status of the answer, if one was given.
     pub status: Option<u16>,
-    /// The body of the answer, in the form of [`Request::body`].
-    pub response: Value,
+    /// The body of the answer.
+    pub response: Answer,
     /// What was made to go wrong, as its configuration names it.
     pub fault: Option<String>,
     /// How many times it took effect: 0 or 2 where a fault said so.
     pub applied: u8,
+}
+
+/// The body of an answer, as it was sent: most are never looked at, so it is read when somebody does.
+#[derive(Clone, Debug, Default)]
+pub struct Answer(pub(crate) Bytes);
+
+impl Answer {
+    /// Returns it in the form of [`Request::body`].
+    #[must_use]
+    pub fn json(&self) -> Value {
+        body(&self.0)
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json().serialize(serializer)
+    }
 }
 
 /// What a request was made to.
@@ -69,7 +88,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Returns the last good answer to the same read, for a caller that is to see an old state.
-    pub(crate) fn last_answer(&self, path: &str, query: &str) -> Option<&Value> {
+    pub(crate) fn last_answer(&self, path: &str, query: &str) -> Option<Bytes> {
         let same = |each: &&Request| {
             each.method == "GET"
                 && each.path == path
@@ -80,7 +99,7 @@ impl Record {
             .iter()
             .rev()
             .find(same)
-            .map(|request| &request.response)
+            .map(|request| request.response.0.clone())
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn deployment(
     let mut shown = Map::new();
     shown.insert("id".to_owned(), json!(deployment.id));
     if spec == WithSpec::Yes {
-        shown.insert("spec".to_owned(), deployment.spec.clone());
+        shown.insert("spec".to_owned(), deployment.spec.as_ref().clone());
     }
     for section in SECTIONS {
         let parts: Vec<Value> = components(&deployment.spec)
@@ -51,7 +51,7 @@ pub(crate) fn deployment(
     );
     shown.insert(
         "updated_at".to_owned(),
-        json!(rfc3339(seen.max(deployment.phase_at))),
+        json!(rfc3339(deployment.changed_at(now))),
     );
     shown.insert("cause".to_owned(), json!(deployment.cause.text));
     if let Some(id) = &deployment.cloned_from {
@@ -121,11 +121,28 @@ pub(crate) fn app(
     public_base: &str,
     pending: Option<&Deployment>,
 ) -> Value {
+    let mut shown = app_alone(app, public_base);
+    shown["spec"] = app.spec.as_ref().clone();
+    let slots = [
+        ("active_deployment", app.active_deployment()),
+        ("in_progress_deployment", app.in_progress(knobs)),
+        ("pending_deployment", pending),
+        ("pinned_deployment", app.pinned_deployment()),
+    ];
+    for (slot, held) in slots {
+        if let Some(held) = held {
+            shown[slot] = deployment(held, now, knobs, WithSpec::Yes);
+        }
+    }
+    shown
+}
+
+/// Returns an app without its spec and without the deployments in its slots.
+pub(crate) fn app_alone(app: &App, public_base: &str) -> Value {
     let live = live_url(public_base, app.name());
     let mut shown = json!({
         "id": app.id,
         "owner_uuid": uuid("owner", 1),
-        "spec": app.spec,
         "default_ingress": live,
         "created_at": rfc3339(app.created_at),
         "updated_at": rfc3339(app.updated_at),
@@ -144,20 +161,6 @@ pub(crate) fn app(
             "live_domain",
         ] {
             shown[field] = json!("");
-        }
-    }
-    let slots = [
-        ("active_deployment", app.active_deployment()),
-        ("in_progress_deployment", app.in_progress(knobs)),
-        ("pending_deployment", pending),
-        (
-            "pinned_deployment",
-            app.pinned.as_deref().and_then(|id| app.deployment(id)),
-        ),
-    ];
-    for (slot, held) in slots {
-        if let Some(held) = held {
-            shown[slot] = deployment(held, now, knobs, WithSpec::Yes);
         }
     }
     if let Some(last) = app.deployments.last() {

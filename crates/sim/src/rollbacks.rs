@@ -9,6 +9,7 @@ use crate::order::{Jobs, Order, Refresh, origins};
 use crate::spec::databases;
 use crate::world::State;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// How many successful deployments back a rollback can go (published).
 const ROLLBACK_REACH: usize = 10;
@@ -151,7 +152,7 @@ impl State {
         })
     }
 
-    fn commit_rollback_spec(&mut self, app_id: &str) -> Result<Value, ApiError> {
+    fn commit_rollback_spec(&mut self, app_id: &str) -> Result<Arc<Value>, ApiError> {
         let index = self.app_index(app_id)?;
         let Some(app) = self.apps.get_mut(index) else {
             return Err(ApiError::not_found());

@@ -220,6 +220,7 @@ impl State {
             ReadBack::Normalised => normalise(&spec),
             ReadBack::Verbatim => spec,
         };
+        let spec = Arc::new(spec);
         let created_at = earlier(self.now, seconds(config.age_seconds));
         let mut app = App {
             id: config.id.clone(),

@@ -67,10 +67,21 @@ pub const RECORD_TRIES: u32 = 3;
 /// How often a claim is tried.
 pub const CLAIM_TRIES: u32 = 3;
 
-/// Between two looks where nothing is about to end.
-pub const POLL_SLOW: Duration = Duration::from_secs(12);
-/// Between two looks where something is about to end.
-pub const POLL_FAST: Duration = Duration::from_secs(4);
+/// Between two tries of a write that the platform refused.
+pub const WRITE_AGAIN: Duration = Duration::from_secs(12);
+/// The shortest time between two looks.
+pub const POLL_MIN: Duration = Duration::from_secs(5);
+/// The longest time between two looks.
+pub const POLL_MAX: Duration = Duration::from_secs(30);
+/// What part of a wait so far may pass until the next look: seen a twelfth late at the most, a build of five minutes
+/// takes 30 looks and one of an hour not many more, so that a run keeps well under the platform's limit of calls.
+const POLL_PART: u32 = 12;
+
+/// Returns how long until the next look at something that has gone on since `since`.
+#[must_use]
+pub fn poll(since: Timestamp, now: Timestamp) -> Duration {
+    (elapsed(since, now) / POLL_PART).clamp(POLL_MIN, POLL_MAX)
+}
 
 /// Returns the time `span` after `time`, at most the end of time.
 #[must_use]

@@ -243,12 +243,11 @@ impl Care {
             // Left to itself: the caller's verdict says so, the lease bounds what it can still do.
             return None;
         }
-        let near = started || matches!(deployment.phase, Phase::Deploying | Phase::PendingDeploy);
-        let poll = if near {
-            bounds::POLL_FAST
-        } else {
-            bounds::POLL_SLOW
-        };
+        let begun = progress.and_then(|status| status.started_at.filter(|_| started));
+        let since = begun
+            .or(deployment.phase_updated_at)
+            .or(deployment.created_at);
+        let poll = bounds::poll(since.unwrap_or(seen.since), seen.now);
         let what = WaitFor::Job(deployment.id.clone(), deployment.phase.clone());
         Some(wait(what, poll, self.deadline))
     }
@@ -306,7 +305,8 @@ impl Care {
         let since = seen.doings.insert.as_ref().map_or(seen.since, |put| put.at);
         let until = after(since, bounds::LIST_LAG);
         let shown = self.marked(seen) || self.attempted(seen);
-        (shown && seen.now < until).then(|| wait(WaitFor::DoubtfulPut, bounds::POLL_FAST, until))
+        let poll = bounds::poll(since, seen.now);
+        (shown && seen.now < until).then(|| wait(WaitFor::DoubtfulPut, poll, until))
     }
 
     /// Logs of carriers that have ended are read, at most `tries` times each.
@@ -363,7 +363,8 @@ impl Care {
             .or(failed.updated_at)
             .unwrap_or(seen.since);
         let until = after(since, bounds::ROLLBACK_APPEARS).min(self.deadline);
-        (seen.now < until).then(|| wait(WaitFor::Rollback, bounds::POLL_FAST, until))
+        let poll = bounds::poll(since, seen.now);
+        (seen.now < until).then(|| wait(WaitFor::Rollback, poll, until))
     }
 
     /// A deployment of somebody else's (or the rollback) is in flight: a PUT now might cancel it.
@@ -393,7 +394,8 @@ impl Care {
             Some(_) => WaitFor::Rollback,
             None => WaitFor::OtherDeployment(other.id.clone(), other.phase.clone()),
         };
-        Some(wait(what, bounds::POLL_SLOW, until))
+        let since = other.phase_updated_at.unwrap_or(since);
+        Some(wait(what, bounds::poll(since, seen.now), until))
     }
 
     /// A job is still in the spec: it is taken out.
@@ -414,7 +416,7 @@ impl Care {
         let until = after(since, bounds::CLEAN_UP);
         let flying = seen.deployments.iter().any(|one| one.phase.is_in_flight());
         if flying && seen.now < until {
-            return Some(wait(WaitFor::CleanUp, bounds::POLL_SLOW, until));
+            return Some(wait(WaitFor::CleanUp, bounds::poll(since, seen.now), until));
         }
         let carrying = self.live_carrying(app, seen);
         if carrying.is_empty() || flying {
@@ -454,7 +456,7 @@ impl Care {
         }
         let due = removals
             .last()
-            .map(|put| after(put.at, bounds::POLL_SLOW))
+            .map(|put| after(put.at, bounds::WRITE_AGAIN))
             .filter(|due| seen.now < *due);
         Some(match due {
             Some(due) => wait(

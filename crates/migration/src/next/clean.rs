@@ -28,7 +28,7 @@ pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
             if seen.now >= until {
                 return end(goal, seen, Some(Reason::PlatformUnreachable));
             }
-            return wait(WaitFor::Platform, bounds::POLL_SLOW, until);
+            return wait(WaitFor::Platform, bounds::poll(*since, seen.now), until);
         }
     };
     if app.pinned.is_some() && !care(goal, app, seen).in_spec(app).is_empty() {

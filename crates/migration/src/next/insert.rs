@@ -28,10 +28,10 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
             PutRefused::Busy => {
                 let until = after(
                     seen.doings.insert.as_ref().map_or(seen.now, |put| put.at),
-                    bounds::POLL_SLOW,
+                    bounds::WRITE_AGAIN,
                 );
                 if seen.now < until {
-                    return wait(WaitFor::Platform, bounds::POLL_SLOW, until);
+                    return wait(WaitFor::Platform, elapsed(seen.now, until), until);
                 }
             }
         }
@@ -66,7 +66,9 @@ fn state(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Option<Next> {
         return Some(end(plan, seen, care, Reason::DeploymentInFlight));
     }
     let what = WaitFor::OtherDeployment(flying.id.clone(), flying.phase.clone());
-    Some(wait(what, bounds::POLL_SLOW, until))
+    let since = flying.phase_updated_at.or(flying.created_at);
+    let poll = bounds::poll(since.unwrap_or(seen.since), seen.now);
+    Some(wait(what, poll, until))
 }
 
 /// The merged commit is live, where the reference component deploys on push.
@@ -109,7 +111,8 @@ fn merge_deployment(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Opt
     if seen.now >= until {
         return Some(end(plan, seen, care, Reason::DeployNotSeen));
     }
-    Some(wait(WaitFor::MergeDeployment, bounds::POLL_SLOW, until))
+    let poll = bounds::poll(seen.since, seen.now);
+    Some(wait(WaitFor::MergeDeployment, poll, until))
 }
 
 /// What was planned is still what is live: the spec without ours, and the commit that the job will be built from.
@@ -138,7 +141,7 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     if let Some(older) = entries.iter().find(|entry| is_older(entry, made)) {
         let until = after(older.at, bounds::SETTLE);
         if seen.now < until {
-            return wait(WaitFor::OlderClaim, bounds::POLL_SLOW, until);
+            return wait(WaitFor::OlderClaim, bounds::poll(older.at, seen.now), until);
         }
         // Past the time in which its PUT could still land, it ended as the app and its log show, or never inserted. A
         // job that went in and whose end nobody can read may have run: it must never count as never started.
@@ -150,7 +153,11 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     if !entries.iter().any(|entry| entry.id == made.id) {
         let until = after(made.at, bounds::CLAIM_VISIBLE);
         if seen.now < until {
-            return wait(WaitFor::ClaimVisible, bounds::POLL_FAST, until);
+            return wait(
+                WaitFor::ClaimVisible,
+                bounds::poll(made.at, seen.now),
+                until,
+            );
         }
         return ledger_silent(plan, seen, care);
     }
@@ -170,7 +177,7 @@ fn is_older(entry: &LedgerEntry, made: &MadeClaim) -> bool {
 fn ledger_silent(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     let until = after(seen.since, bounds::LEDGER_BEFORE_INSERT);
     if seen.now < until && seen.doings.claim.is_none() {
-        return wait(WaitFor::Ledger, bounds::POLL_SLOW, until);
+        return wait(WaitFor::Ledger, bounds::poll(seen.since, seen.now), until);
     }
     end(plan, seen, care, Reason::LedgerUnreachable)
 }
@@ -181,7 +188,7 @@ fn doubtful(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     let sent = seen.doings.insert.as_ref().map_or(seen.since, |put| put.at);
     let until = after(sent, bounds::SETTLE);
     if seen.now < until {
-        return wait(WaitFor::DoubtfulPut, bounds::POLL_FAST, until);
+        return wait(WaitFor::DoubtfulPut, bounds::poll(sent, seen.now), until);
     }
     end(plan, seen, care, Reason::NeverStarted)
 }

@@ -244,7 +244,11 @@ fn blocked(seen: &Observed, attempted: bool, plan: &Plan) -> Option<Next> {
             if seen.now >= until {
                 return end(Reason::PlatformUnreachable, Reason::CleanUpNotProven);
             }
-            Some(wait(WaitFor::Platform, bounds::POLL_SLOW, until))
+            Some(wait(
+                WaitFor::Platform,
+                bounds::poll(*since, seen.now),
+                until,
+            ))
         }
     }
 }

@@ -16,6 +16,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub(crate) fn router(world: World) -> Router {
     Router::new()
@@ -52,7 +53,7 @@ fn reseal(state: &mut WorldState, index: usize) {
     if state.knobs.ev_on_read == EvOnRead::Changing
         && let Some(app) = state.apps.get_mut(index)
     {
-        app.spec = state.vault.reseal(&app.id, &app.spec);
+        app.spec = Arc::new(state.vault.reseal(&app.id, &app.spec));
     }
 }
 
@@ -172,8 +173,7 @@ async fn health(
         let up = app.health == Health::Up;
         let live = app
             .active_deployment()
-            .map(|live| &live.spec)
-            .unwrap_or(&Value::Null);
+            .map_or(&Value::Null, |live| live.spec.as_ref());
         let parts = components(live).filter(|component| component.section == "services");
         let parts: Vec<Value> = parts
             .map(|service| {

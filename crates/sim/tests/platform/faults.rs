@@ -211,7 +211,7 @@ async fn everything_is_recorded_with_what_came_of_it() {
         (read.sequence, read.call, read.status),
         (1, Some("apps.get"), Some(200))
     );
-    assert_eq!(read.response["app"]["id"], APP_ID);
+    assert_eq!(read.response.json()["app"]["id"], APP_ID);
     assert_eq!(
         (write.method.as_str(), write.status, write.applied),
         ("PUT", None, 1)
