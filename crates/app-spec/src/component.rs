@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::duration;
 use crate::env::Env;
 use crate::read;
 use crate::source::Source;
@@ -135,6 +136,12 @@ impl<'a> Component<'a> {
     #[must_use]
     pub fn raw(&self) -> &'a Map<String, Value> {
         self.raw
+    }
+
+    /// Returns how long a job may run, where its `timeout` says so.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        duration::from_text(read::text(self.raw, "timeout")?)
     }
 
     /// Returns where the code comes from; `None` for a component without code, such as a database.

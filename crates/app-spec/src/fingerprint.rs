@@ -40,11 +40,13 @@ impl Fingerprint {
     /// a changed secret does not count either.
     #[must_use]
     pub fn without_secrets(spec: &AppSpec) -> Self {
-        let mut map = canonical(spec.raw());
-        for value in map.values_mut() {
-            blank_secrets(value);
-        }
-        Self::of_canonical(map)
+        spec.fingerprint_without_secrets(|raw| {
+            let mut map = canonical(raw);
+            for value in map.values_mut() {
+                blank_secrets(value);
+            }
+            Self::of_canonical(map)
+        })
     }
 
     /// Returns the 64 digits.

@@ -6,7 +6,7 @@
 //! but the `jobs` list.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -23,8 +23,14 @@ use crate::read;
 /// Equality is that of the values, whatever the order of keys; [`AppSpec::is_identical`] compares the
 /// order too, and [`AppSpec::fingerprint`] compares what the spec means to the platform. A spec is never changed in
 /// place, so its copies share it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AppSpec(Arc<Map<String, Value>>);
+#[derive(Clone)]
+pub struct AppSpec(Arc<Kept>);
+
+/// The map, and what was once worked out about it.
+struct Kept {
+    map: Map<String, Value>,
+    without_secrets: OnceLock<Fingerprint>,
+}
 
 impl AppSpec {
     /// Takes a spec as the platform sent it.
@@ -46,7 +52,18 @@ impl AppSpec {
     /// Returns the raw map. It holds secrets.
     #[must_use]
     pub fn raw(&self) -> &Map<String, Value> {
-        &self.0
+        &self.0.map
+    }
+
+    /// Returns the fingerprint in which secrets count only as present or absent.
+    pub(crate) fn fingerprint_without_secrets(
+        &self,
+        work_out: impl FnOnce(&Map<String, Value>) -> Fingerprint,
+    ) -> Fingerprint {
+        let kept = &self.0;
+        kept.without_secrets
+            .get_or_init(|| work_out(&kept.map))
+            .clone()
     }
 
     /// Returns the spec as it is to be sent.
@@ -74,7 +91,7 @@ impl AppSpec {
     /// Returns the app's name; empty where the spec has none.
     #[must_use]
     pub fn name(&self) -> &str {
-        read::text(&self.0, "name").unwrap_or_default()
+        read::text(self.raw(), "name").unwrap_or_default()
     }
 
     /// Returns every component, databases included, kind by kind in the order of [`ComponentKind::ALL`].
@@ -86,7 +103,7 @@ impl AppSpec {
 
     /// Returns the components of one kind in order.
     pub fn components_of(&self, kind: ComponentKind) -> impl Iterator<Item = Component<'_>> {
-        read::children(&self.0, kind.list_key()).map(move |raw| Component::new(kind, raw))
+        read::children(self.raw(), kind.list_key()).map(move |raw| Component::new(kind, raw))
     }
 
     /// Returns a component of any kind by its name.
@@ -113,7 +130,7 @@ impl AppSpec {
 
     /// Returns the databases in order.
     pub fn databases(&self) -> impl Iterator<Item = Database<'_>> {
-        read::children(&self.0, ComponentKind::Database.list_key()).map(Database::new)
+        read::children(self.raw(), ComponentKind::Database.list_key()).map(Database::new)
     }
 
     /// Returns a database by its name.
@@ -124,7 +141,7 @@ impl AppSpec {
 
     /// Returns the variables that the app gives to all its components, in order.
     pub fn app_envs(&self) -> impl Iterator<Item = Env> + use<'_> {
-        read::children(&self.0, "envs").filter_map(|raw| Env::from_raw(raw.clone()))
+        read::children(self.raw(), "envs").filter_map(|raw| Env::from_raw(raw.clone()))
     }
 
     /// Returns the spec with one job more, at the end of the list of jobs; a list that is not there is
@@ -166,18 +183,18 @@ impl AppSpec {
                 .and_then(Value::as_str)
                 .is_some_and(|name| names.iter().any(|ours| ours.as_str() == name))
         };
+        let held = self.raw().get(JOBS).and_then(Value::as_array);
+        if !held.is_some_and(|jobs| jobs.iter().any(ours)) {
+            return self.clone();
+        }
         let mut edited = self.raw().clone();
         let Some(jobs) = edited.get_mut(JOBS).and_then(Value::as_array_mut) else {
             return self.clone();
         };
-        let count = jobs.len();
         jobs.retain(|job| !ours(job));
-        if jobs.len() == count {
-            return self.clone();
-        }
         if jobs.is_empty() {
             match before
-                .and_then(|before| before.0.get(JOBS))
+                .and_then(|before| before.raw().get(JOBS))
                 .filter(|jobs| is_empty_list(jobs))
             {
                 Some(as_it_was) => {
@@ -218,6 +235,14 @@ impl AppSpec {
     }
 }
 
+impl PartialEq for AppSpec {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.raw() == other.raw()
+    }
+}
+
+impl Eq for AppSpec {}
+
 impl Serialize for AppSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.raw().serialize(serializer)
@@ -232,7 +257,10 @@ impl<'de> Deserialize<'de> for AppSpec {
 
 impl From<Map<String, Value>> for AppSpec {
     fn from(map: Map<String, Value>) -> Self {
-        Self(Arc::new(map))
+        Self(Arc::new(Kept {
+            map,
+            without_secrets: OnceLock::new(),
+        }))
     }
 }
 

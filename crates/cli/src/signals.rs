@@ -5,7 +5,7 @@
 //! that (its `ProcessInvoker.cs`); five seconds leave the rest to the post step.
 
 use harbor_pilot::host::SignalSeen;
-use migration::{Exit, Stop};
+use migration::Exit;
 use runner::{StopSignal, StopSwitch, stop_switch};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
@@ -59,7 +59,7 @@ fn guard(mut woken: UnixStream, switch: &StopSwitch, seen: &SignalSeen) {
     if woken.read_exact(&mut byte).is_err() {
         return;
     }
-    switch.stop(Stop::Signal);
+    switch.stop();
     // Nothing more is ever written to it but by another signal, which ends the process by itself.
     let waited = woken
         .set_read_timeout(Some(GRACE))

@@ -297,7 +297,7 @@ async fn a_cancelled_run_ends_at_once_and_the_post_step_takes_the_job_out() {
         while stage.world.executions().is_empty() {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
-        switch.stop(migration::Stop::Signal);
+        switch.stop();
         tokio::time::Instant::now()
     };
     let main = async {
@@ -425,7 +425,7 @@ async fn the_post_step_cleans_up_without_github() {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
         stage.github_down.store(true, Ordering::Relaxed);
-        switch.stop(migration::Stop::Signal);
+        switch.stop();
         tokio::time::Instant::now()
     };
     let main = async { (stage::main_step(host).await, tokio::time::Instant::now()) };

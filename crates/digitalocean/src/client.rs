@@ -128,6 +128,18 @@ impl Client {
         Self { retry, ..self }
     }
 
+    /// Returns the client for a caller with minutes left: a read is tried twice at the most, and the platform is not
+    /// waited for when it asks for more than a few seconds.
+    #[must_use]
+    pub fn in_a_hurry(self) -> Self {
+        let retry = Retry {
+            tries: self.retry.tries.min(2),
+            max_asked: Duration::from_secs(10),
+            ..self.retry
+        };
+        Self { retry, ..self }
+    }
+
     /// Returns the client with another rule for which log URLs may be followed.
     #[must_use]
     pub fn with_log_guard(self, log_guard: LogGuard) -> Self {

@@ -2,8 +2,9 @@
 
 use crate::choice::{Act, Edit};
 use crate::scene::{APP_NAME, CLUSTER, REPO};
+use crate::shown::Shown;
 use crate::wire::Hall;
-use migration::{JobName, Stop};
+use migration::JobName;
 use serde_json::{Value, json};
 use sim::{Breakage, Edits, Health, Pin};
 use std::sync::Arc;
@@ -90,8 +91,7 @@ pub(crate) fn perform(hall: &Arc<Hall>, act: Act) -> bool {
             *hall.ledger_down_until.lock().unwrap() = Some(until);
             Ok(())
         }
-        Act::Interrupt => stop(hall, Stop::Signal),
-        Act::AskToStop => stop(hall, Stop::Asked),
+        Act::Interrupt => interrupt(hall),
     };
     if let Err(why) = outcome {
         what.push_str(&format!(" (refused: {why})"));
@@ -111,10 +111,10 @@ fn put(hall: &Hall, spec: Value, wrote: &mut Option<(String, Wrote)>) -> Result<
         .map_err(|error| format!("{error:?}"))
 }
 
-fn stop(hall: &Hall, stop: Stop) -> Result<(), String> {
+fn interrupt(hall: &Hall) -> Result<(), String> {
     match &*hall.stop.lock().unwrap() {
         Some(switch) => {
-            switch.stop(stop);
+            switch.stop();
             Ok(())
         }
         None => Err("nobody listens".to_owned()),
@@ -128,15 +128,13 @@ fn broken(hall: &Hall, breakage: Breakage) -> Result<(), String> {
 }
 
 fn roll_back(hall: &Hall, pin: Pin) -> Result<(), String> {
-    let state = hall.world.state();
-    let app = &state["apps"][0];
-    let deployments = app["deployments"].as_array().map_or(&[][..], Vec::as_slice);
-    let target = deployments
+    let app = Shown::now(&hall.world);
+    let target = app
+        .deployments
         .iter()
-        .filter(|one| one["id"] != app["active"])
-        .find(|one| matches!(one["phase"].as_str(), Some("ACTIVE" | "SUPERSEDED")))
-        .and_then(|one| one["id"].as_str());
-    let Some(target) = target else {
+        .filter(|one| Some(&one.id) != app.active.as_ref())
+        .find(|one| one.was_good());
+    let Some(target) = target.map(|one| one.id.as_str()) else {
         return Err("there is nothing to roll back to".to_owned());
     };
     hall.world
@@ -161,6 +159,48 @@ pub(crate) fn apply(edit: Edit, spec: &mut Value) {
                 domains.push(json!({"domain": "more.example.com", "type": "ALIAS"}));
             }
         }
+    }
+}
+
+/// Makes in `spec` what somebody changed from `read` to `written`, in the places that an [`Edit`] touches.
+pub(crate) fn apply_difference(read: &Value, written: &Value, spec: &mut Value) {
+    // An encrypted text may read anew each time, and is no edit.
+    let place = |of: &Value, path: &str| {
+        let mut value = of.pointer(path).cloned().unwrap_or(Value::Null);
+        blind(&mut value);
+        value
+    };
+    for path in [
+        "/services/0/instance_count",
+        "/services/0/envs",
+        "/domains",
+        "/jobs",
+    ] {
+        let now = place(written, path);
+        if place(read, path) == now {
+            continue;
+        }
+        let now = written.pointer(path).cloned().unwrap_or(Value::Null);
+        let (parent, key) = path.rsplit_once('/').unwrap_or_default();
+        if let Some(fields) = spec.pointer_mut(parent).and_then(Value::as_object_mut) {
+            if now.is_null() {
+                fields.shift_remove(key);
+            } else {
+                fields.insert(key.to_owned(), now);
+            }
+        }
+    }
+}
+
+/// Replaces every encrypted text.
+pub(crate) fn blind(value: &mut Value) {
+    match value {
+        Value::String(text) if text.starts_with("EV[") || text == "plain-jwt-secret" => {
+            "EV".clone_into(text);
+        }
+        Value::Array(all) => all.iter_mut().for_each(blind),
+        Value::Object(all) => all.values_mut().for_each(blind),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -191,8 +231,9 @@ pub(crate) fn ours(spec: &Value) -> Vec<String> {
 }
 
 fn newest_with_job(hall: &Hall) -> Option<Value> {
-    let state = hall.world.state();
-    let deployments = state["apps"][0]["deployments"].as_array()?;
-    let mut specs = deployments.iter().map(|one| &one["spec"]);
-    specs.find(|spec| !ours(spec).is_empty()).cloned()
+    let app = Shown::now(&hall.world);
+    let mut specs = app.deployments.iter().map(|one| &one.spec);
+    specs
+        .find(|spec| !ours(spec).is_empty())
+        .map(|spec| spec.as_ref().clone())
 }

@@ -255,8 +255,6 @@ pub(crate) enum Act {
     LedgerDown(u64),
     /// The first runner gets SIGINT.
     Interrupt,
-    /// Somebody asks the first runner to stop in good order.
-    AskToStop,
 }
 
 /// An edit that somebody else makes.
@@ -281,6 +279,8 @@ pub(crate) enum Wants {
     SameAgain,
     /// Another migration.
     Other,
+    /// That the migration stops: `harbor-pilot stop`.
+    Stop,
 }
 
 /// Who looks after the first runner.

@@ -5,10 +5,10 @@
 //! thinks; where it must know what a spec should look like, it replays the others' edits itself.
 
 use crate::actor::{self, Wrote, ours, without_ours};
-use crate::choice::{Choice, Setting, Who};
-use crate::scene::{APP, BY_HAND, Gone, Played, is_clean, is_in_flight, live_spec};
+use crate::choice::{Choice, Setting, Wants, Who};
+use crate::scene::{APP, BY_HAND, Gone, Played};
+use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
-use jiff::Timestamp;
 use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,16 +21,12 @@ pub(crate) struct Violation {
     pub(crate) what: String,
 }
 
-/// What is known to break, as `docs/reliability.md` tells under "Open".
-pub(crate) const OPEN: &[&str] = &["C3 lost", "C3 lost, told"];
-
-/// How many DigitalOcean calls a run may make: some for the plan and the end, and two for each look, every four seconds
-/// at the most. (The list of formal invariants says 300 for any run; a calm one makes 297, and a long one more.)
-const CALLS: usize = 90;
-/// See [`CALLS`].
-const CALLS_A_MINUTE: usize = 31;
+/// How many DigitalOcean calls a run may make for each deployment with a job of ours that it follows.
+const CALLS: usize = 300;
 /// How much longer than its deadline a run may take: one last request's own deadline.
 const SLACK: Duration = Duration::from_secs(70);
+/// How long a job may run by its own limit.
+const JOB_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// The Actions runner kills a cancelled job's post step after five minutes, less fifteen seconds.
 const POST: Duration = Duration::from_secs(285);
 
@@ -49,6 +45,7 @@ pub(crate) fn check(played: &Played) -> Vec<Violation> {
     judge.gone();
     judge.others_edits();
     judge.writes();
+    judge.kills();
     judge.firewall();
     for gone in &played.gone {
         judge.truth(gone);
@@ -127,6 +124,7 @@ impl<'a> Judge<'a> {
         let firsts: Vec<(&String, &Sent, &RunRecord)> = inserts
             .iter()
             .flat_map(|(name, all)| all.iter().map(move |(sent, record)| (name, *sent, record)))
+            .filter(|(_, sent, _)| applied(sent))
             .filter_map(|(name, sent, record)| Some((name, sent, record.as_ref()?)))
             .collect();
         let ran = &self.played.ran;
@@ -180,49 +178,64 @@ impl<'a> Judge<'a> {
             self.broke("C2 rest", "the platform did not come to rest");
         }
         let state = &self.played.state;
-        if !is_clean(state) {
-            let app = &state["apps"][0];
+        if !state.is_clean() {
             let what = format!(
                 "spec {:?}, live {:?}",
-                ours(&app["spec"]),
-                ours(live_spec(app))
+                ours(&state.spec),
+                ours(state.live_spec())
             );
             self.broke("C2 gone", what);
         }
-        if state["apps"][0]["deployments"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|one| is_in_flight(&one["phase"]))
-        {
+        if state.is_in_flight() {
             self.broke("C2 rest", "a deployment is in flight at the end");
         }
     }
 
     /// C3: in the end the spec is what it would have been without us.
     fn others_edits(&mut self) {
-        let wanted = self.plain(self.replay());
-        let live = self.plain(self.played.state["apps"][0]["spec"].clone());
-        if wanted == live {
+        let live = self.plain(self.played.state.spec.as_ref().clone());
+        // What the platform takes back with a job of ours that somebody else put in anew may be seen either way.
+        let wanted = [Anew::Theirs, Anew::Ours].map(|anew| self.plain(self.replay(anew)));
+        if wanted.contains(&live) || self.nobody_knows() {
             return;
         }
-        // A conflict that a run reported is reported, not hidden; so is a read that the platform answered from the past.
+        let [wanted, _] = wanted;
+        // What can't be told is for a person to decide, and was said.
         let reported = self.played.gone.iter().any(|gone| {
-            let report = gone.ended.as_ref().map(|ended| &ended.report);
-            report
-                .and_then(|report| report.verdict.as_ref())
-                .is_some_and(|verdict| {
-                    verdict.reason == Reason::CleanUpNotProven
-                        || !verdict.facts.changed_by_others.is_empty()
-                })
+            gone.ended.as_ref().is_some_and(|ended| {
+                ended.reason == Reason::EditOverwritten
+                    || ended
+                        .report
+                        .verdict
+                        .as_ref()
+                        .is_some_and(|verdict| !verdict.facts.conflicts.is_empty())
+            })
         });
-        let what = difference(&wanted, &live);
-        let rule = if self.lost_update_possible() {
-            if reported { "C3 lost, told" } else { "C3 lost" }
-        } else {
-            "C3 spec"
+        if !reported {
+            self.broke("C3 spec", difference(&wanted, &live));
+        }
+    }
+
+    /// Whether a process died, or lost its access, that had overwritten an edit by taking out no job of ours but one left
+    /// by hand: that write bears no mark of ours.
+    fn nobody_knows(&self) -> bool {
+        let plain = |sent: &Sent| {
+            let base = sent
+                .base
+                .as_ref()
+                .is_some_and(|base| ours(&base.spec).is_empty());
+            base && takes_out_stale(self.played, sent) && inserted(sent, &json_of(sent)).is_empty()
         };
-        self.broke(rule, what);
+        let ended = |number: usize| {
+            let gone = self.played.gone.iter().find(|gone| gone.number == number);
+            let verdict = gone
+                .and_then(|gone| gone.ended.as_ref())
+                .and_then(|ended| ended.report.verdict.as_ref());
+            verdict.is_some()
+        };
+        self.puts()
+            .iter()
+            .any(|(sent, _)| plain(sent) && !ended(sent.process))
     }
 
     /// Whether somebody wrote between a read and a write of ours, or the read was stale, or a write arrived late.
@@ -238,7 +251,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The spec without us, from the write log: the others' edits, one after the other.
-    fn replay(&self) -> Value {
+    fn replay(&self, anew: Anew) -> Value {
         let edits: BTreeMap<&str, &Wrote> = self
             .played
             .journal
@@ -249,46 +262,65 @@ impl<'a> Judge<'a> {
         let mut wanted = without_ours(self.played.at_start.clone());
         let mut snapshots: BTreeMap<String, Value> = BTreeMap::new();
         let start = self.played.gone.first().map(|gone| gone.started);
-        let deployments = self.played.state["apps"][0]["deployments"].as_array();
-        for one in deployments.into_iter().flatten().rev() {
-            let id = one["id"].as_str().unwrap_or_default();
-            let created: Option<Timestamp> =
-                one["created_at"].as_str().and_then(|at| at.parse().ok());
-            if created < start {
-                wanted = without_ours(one["spec"].clone());
-                snapshots.insert(id.to_owned(), wanted.clone());
+        // What the app's spec really was, without us.
+        let mut register = wanted.clone();
+        for one in self.played.state.deployments.iter().rev() {
+            if Some(one.created_at) < start {
+                wanted = without_ours(one.spec.as_ref().clone());
+                snapshots.insert(one.id.clone(), wanted.clone());
                 continue;
             }
-            let cloned = one["cloned_from"]
-                .as_str()
+            let cloned = one
+                .cloned_from
+                .as_ref()
                 .and_then(|id| snapshots.get(id).cloned());
-            match one["cause_details"]["type"].as_str() {
-                Some("MANUAL") => match edits.get(id) {
+            match one.cause.1 {
+                "MANUAL" => match edits.get(one.id.as_str()) {
                     Some(Wrote::Fresh(edit)) => actor::apply(*edit, &mut wanted),
-                    Some(Wrote::Whole(spec)) => wanted = without_ours(spec.clone()),
+                    Some(Wrote::Whole(spec)) => {
+                        let spec = without_ours(spec.clone());
+                        actor::apply_difference(&register, &spec, &mut wanted);
+                    }
                     None => {}
                 },
-                Some("MANUAL_ROLLBACK") => wanted = cloned.unwrap_or(wanted),
+                // A person chose that deployment as it really was.
+                "MANUAL_ROLLBACK" => wanted = without_ours(one.spec.as_ref().clone()),
                 // Where it was our job that failed, the rollback is our doing and takes nobody's edit back.
-                Some("AUTO_ROLLBACK") if self.played.reverted && !self.failed_by_us(one) => {
+                "AUTO_ROLLBACK" if self.played.reverted && !self.failed_by_us(one, anew) => {
                     wanted = cloned.unwrap_or(wanted);
                 }
                 _ => {}
             }
-            snapshots.insert(id.to_owned(), wanted.clone());
+            snapshots.insert(one.id.clone(), wanted.clone());
+            if one.cause.1 != "AUTO_ROLLBACK" || self.played.reverted {
+                register = without_ours(one.spec.as_ref().clone());
+            }
         }
         wanted
     }
 
     /// Whether an automatic rollback answers a deployment in which a job of ours failed.
-    fn failed_by_us(&self, rollback: &Value) -> bool {
-        let Some(failed) = rollback["previous_deployment_id"].as_str() else {
+    fn failed_by_us(&self, rollback: &Row, anew: Anew) -> bool {
+        let Some(failed) = &rollback.previous else {
             return false;
         };
+        // Who puts our job in again by a stale copy of the spec deploys it, and what comes of it is theirs.
+        let rows = &self.played.state.deployments;
+        let Some(place) = rows.iter().position(|row| row.id == *failed) else {
+            return false;
+        };
+        let again = rows.get(place + 1).is_some_and(|before| {
+            ours(&before.spec).is_empty() && !ours(&rows[place].spec).is_empty()
+        });
+        match rows[place].user.as_deref() {
+            Some(PILOT) => return true,
+            Some(_) if again && anew == Anew::Theirs => return false,
+            Some(_) | None => {}
+        }
         self.played
             .ran
             .iter()
-            .any(|ran| ran.deployment == failed && ran.ours && ran.exit != sim::JobExit::Code(0))
+            .any(|ran| ran.deployment == *failed && ran.ours && ran.exit != sim::JobExit::Code(0))
     }
 
     /// A spec without what may differ: jobs of ours, the declared stale one, and where encrypted texts change at
@@ -322,7 +354,7 @@ impl<'a> Judge<'a> {
             .iter()
             .any(|choice| matches!(choice, Choice::Knob(name, _) if name == "read_back"));
         if changing || verbatim {
-            blind(&mut spec);
+            actor::blind(&mut spec);
         }
         spec
     }
@@ -331,10 +363,8 @@ impl<'a> Judge<'a> {
     fn writes(&mut self) {
         let made_by_us: BTreeSet<String> = self
             .all_deployments()
-            .filter(|one| {
-                one["cause_details"]["digitalocean_user_action"]["user"]["email"] == PILOT
-            })
-            .filter_map(|one| one["id"].as_str().map(str::to_owned))
+            .filter(|one| one.user.as_deref() == Some(PILOT))
+            .map(|one| one.id.clone())
             .collect();
         let mut last: BTreeMap<usize, &Sent> = BTreeMap::new();
         let mut broken = Vec::new();
@@ -391,13 +421,15 @@ impl<'a> Judge<'a> {
         );
         if before != after {
             // A declared repair puts back what somebody else wrote, and nothing else.
-            let repair = self.lost_update_possible();
-            if !repair {
+            if !self.lost_update_possible() && !self.played.reverted {
                 broken.push(("C3 write", difference(&before, &after)));
             }
         }
         if before["services"][0]["github"] != after["services"][0]["github"] {
             broken.push(("C4 write", "the source of a service was touched".to_owned()));
+        }
+        if app.pinned {
+            broken.push(("C4 write", "an update was sent to a pinned app".to_owned()));
         }
         let new = inserted(sent, &body);
         if new.is_empty() {
@@ -411,12 +443,6 @@ impl<'a> Judge<'a> {
             broken.push((
                 "C4 insert",
                 format!("{new:?} was inserted by one that may not"),
-            ));
-        }
-        if app.pinned {
-            broken.push((
-                "C4 insert",
-                format!("{new:?} was inserted into a pinned app"),
             ));
         }
         if app.busy {
@@ -453,22 +479,57 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// C4: a migration that runs is never cut short by us, unless it is past its own limit or somebody asked for it.
+    fn kills(&mut self) {
+        let asked = |choice: &Choice| {
+            matches!(
+                choice,
+                Choice::Second {
+                    wants: Wants::Stop,
+                    ..
+                }
+            )
+        };
+        if self.played.choices.iter().any(asked) {
+            return;
+        }
+        let mut broken = Vec::new();
+        for one in self.all_deployments() {
+            for (name, begin, end) in &one.cut_short {
+                let within = end.duration_since(*begin).as_secs() < JOB_LIMIT.as_secs() as i64;
+                let by_us = self.played.journal.sent.iter().find(|sent| {
+                    matches!(sent.call, "apps.update" | "deployments.cancel")
+                        && left(sent)
+                        && sent.fault.is_none()
+                        && sent.killed.is_none()
+                        && sent.at == *end
+                });
+                if JobName::parse(name).is_some()
+                    && within
+                    && let Some(sent) = by_us
+                {
+                    broken.push(format!("{} cut `{name}` short", sent.call));
+                }
+            }
+        }
+        for what in broken {
+            self.broke("C4 kill", what);
+        }
+    }
+
     fn role(&self, process: usize) -> Option<&'static str> {
         let mut gone = self.played.gone.iter();
         gone.find(|gone| gone.number == process)
             .map(|gone| gone.role)
     }
 
-    fn all_deployments(&self) -> impl Iterator<Item = &'a Value> {
+    fn all_deployments(&self) -> impl Iterator<Item = &'a Row> {
         let state = self
             .played
             .late
             .as_ref()
             .map_or(&self.played.state, |(_, state)| state);
-        state["apps"][0]["deployments"]
-            .as_array()
-            .into_iter()
-            .flatten()
+        state.deployments.iter()
     }
 
     /// C5: we never let anybody in, and write no firewall that we were not asked to write.
@@ -591,10 +652,15 @@ impl<'a> Judge<'a> {
                 }
             }
             JobAxis::NotAttempted | JobAxis::Refused { .. } => {
-                if started > 0 && gone.role == "main" {
+                let by_it = self.puts().iter().any(|(sent, body)| {
+                    sent.process == gone.number
+                        && may_have_applied(sent)
+                        && inserted(sent, body).contains(&name)
+                });
+                if by_it {
                     self.broke(
                         "C6 job",
-                        format!("{} says {:?}, and `{name}` ran", gone.role, verdict.job),
+                        format!("{} says {:?}, and it sent `{name}`", gone.role, verdict.job),
                     );
                 }
             }
@@ -608,9 +674,9 @@ impl<'a> Judge<'a> {
                 );
             }
             let id = verdict.facts.deployment.as_ref().map(ToString::to_string);
-            let carries = self.all_deployments().any(|one| {
-                one["id"].as_str() == id.as_deref() && ours(&one["spec"]).contains(&name)
-            });
+            let carries = self
+                .all_deployments()
+                .any(|one| Some(&one.id) == id.as_ref() && ours(&one.spec).contains(&name));
             if !carries {
                 self.broke(
                     "C6 success",
@@ -667,21 +733,24 @@ impl<'a> Judge<'a> {
             .iter()
             .filter(|sent| sent.process == gone.number && sent.path.starts_with("/v2/"))
             .count();
-        let minutes = usize::try_from(gone.took.as_secs() / 60).unwrap_or_default();
-        if calls > CALLS + CALLS_A_MINUTE * minutes {
-            self.broke(
-                "C12 calls",
-                format!("{} made {calls} calls in {minutes} min", gone.role),
-            );
+        let followed = self
+            .all_deployments()
+            .filter(|one| one.created_at >= gone.started && one.created_at <= gone.at)
+            .filter(|one| !ours(&one.spec).is_empty())
+            .count();
+        if calls > CALLS * followed.max(1) {
+            self.broke("C12 calls", format!("{} made {calls} calls", gone.role));
         }
     }
 
     /// C9 and C11: a second look writes nothing, and a done migration is not run again.
     fn stays_put(&mut self) {
+        let played = self.played;
         let writes = |place: usize| {
-            let number = self.played.gone.get(place).map(|gone| gone.number);
-            let sent = self.played.journal.sent.iter();
+            let number = played.gone.get(place).map(|gone| gone.number);
+            let sent = played.journal.sent.iter();
             sent.filter(|sent| Some(sent.process) == number && sent.call == "apps.update")
+                .filter(|sent| !takes_out_stale(played, sent))
                 .count()
         };
         if writes(self.played.fixpoint) > 0 {
@@ -732,11 +801,27 @@ impl<'a> Judge<'a> {
             {
                 self.broke("I4 rollback", "a rollback forty days later ran the job");
             }
-            if !is_clean(state) {
+            if !state.is_clean() {
                 self.broke("C2 gone", "what a rollback brought back was not swept away");
             }
         }
     }
+}
+
+/// Whose a job of ours is that somebody else put in again by a stale copy of the spec.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Anew {
+    Theirs,
+    Ours,
+}
+
+/// Whether a write took out a job that is declared stale, which somebody may have put in again at any time.
+fn takes_out_stale(played: &Played, sent: &Sent) -> bool {
+    let stale = |spec: &Value| {
+        let jobs = spec["jobs"].as_array();
+        jobs.is_some_and(|jobs| jobs.iter().any(|job| job["name"] == BY_HAND))
+    };
+    played.has(Setting::AlsoStale) && sent.base.as_ref().is_some_and(|base| stale(&base.spec))
 }
 
 /// Whether a request left the machine at all.
@@ -778,18 +863,6 @@ fn record_of(spec: &Value, name: &str) -> Option<RunRecord> {
     serde_json::from_str(env["value"].as_str()?).ok()
 }
 
-/// Replaces every encrypted text.
-fn blind(value: &mut Value) {
-    match value {
-        Value::String(text) if text.starts_with("EV[") || text == "plain-jwt-secret" => {
-            "EV".clone_into(text);
-        }
-        Value::Array(all) => all.iter_mut().for_each(blind),
-        Value::Object(all) => all.values_mut().for_each(blind),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
 /// Returns the places at which two documents differ.
 fn difference(wanted: &Value, found: &Value) -> String {
     let mut places = Vec::new();
@@ -818,6 +891,6 @@ fn walk(path: &str, left: &Value, right: &Value, places: &mut Vec<String>) {
             }
         }
         _ if left == right => {}
-        _ => places.push(path.to_owned()),
+        _ => places.push(format!("{path} (wanted {left}, found {right})")),
     }
 }

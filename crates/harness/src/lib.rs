@@ -25,6 +25,7 @@ mod matrix;
 mod random;
 mod scene;
 mod seeds;
+mod shown;
 mod shrink;
 mod trace;
 mod wire;

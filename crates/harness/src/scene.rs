@@ -9,6 +9,7 @@ use crate::actor;
 use crate::book::{Book, Commits, Entries};
 use crate::choice::{Choice, Recovery, Setting, Steps, Wants, When, Who};
 use crate::job::{self, Ran};
+use crate::shown::{Row, Shown};
 use crate::wire::{Hall, Journal, Process, TOKEN, Way};
 use app_spec::{AppId, CommitSha, ComponentName};
 use digitalocean::{Client, Retry};
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use sim::{Breakage, Clock, Edits, World, WorldConfig};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -71,9 +72,9 @@ pub(crate) struct Played {
     pub(crate) ledger: Vec<migration::LedgerEntry>,
     pub(crate) at_start: Value,
     /// The world when nothing more came.
-    pub(crate) state: Value,
+    pub(crate) state: Shown,
     /// The world after the late rollback and its sweeps, where there was one; and when it was made.
-    pub(crate) late: Option<(Timestamp, Value)>,
+    pub(crate) late: Option<(Timestamp, Shown)>,
     /// The process that only looks whether anything is left to write, and the one that asks for the migration again.
     pub(crate) fixpoint: usize,
     pub(crate) again: Option<usize>,
@@ -114,7 +115,7 @@ struct Scene {
 
 async fn story(choices: Vec<Choice>, way: Way) -> Played {
     let (world, ran, commit) = set_up(&choices).await;
-    let at_start = world.state()["apps"][0]["spec"].clone();
+    let at_start = Shown::now(&world).spec.as_ref().clone();
     let hall = Hall::new(world, at_start.clone(), choices.clone(), way);
     let mut scene = Scene {
         hall: Arc::clone(&hall),
@@ -149,7 +150,7 @@ async fn story(choices: Vec<Choice>, way: Way) -> Played {
         None
     };
     scene.rest().await;
-    let state = hall.world.state();
+    let state = Shown::now(&hall.world);
     let late = scene.late_rollback().await;
     let journal = std::mem::take(&mut *hall.journal.lock().unwrap());
     let interrupted = journal
@@ -290,14 +291,34 @@ impl Scene {
             self.migrate("main", Who::Main, request, None).await;
             return;
         };
+        let one = self.process(Who::Main);
+        let two = self.process(Who::Second);
+        let first = run_migration(one, &self.entries, "main", request);
         let other = match wants {
+            Wants::Stop => {
+                let goal = CleanUp {
+                    running: Running::Cancel,
+                    ..self.sweep()
+                };
+                let second = async {
+                    tokio::time::sleep(Duration::from_secs(after)).await;
+                    run(
+                        two,
+                        &self.entries,
+                        "stop",
+                        None,
+                        async move |harbor: &Harbor| runner::clean(harbor, goal, Mode::Sweep).await,
+                    )
+                    .await
+                };
+                let (first, second) = tokio::join!(Box::pin(first), Box::pin(second));
+                self.gone.extend([first, second]);
+                return;
+            }
             Wants::Same => self.request(MAIN, self.authority()),
             Wants::SameAgain => self.request(MAIN, Authority::Cli("2".to_owned())),
             Wants::Other => self.request(OTHER, Authority::Cli("3".to_owned())),
         };
-        let one = self.process(Who::Main);
-        let two = self.process(Who::Second);
-        let first = run_migration(one, &self.entries, "main", request);
         let second = async {
             tokio::time::sleep(Duration::from_secs(after)).await;
             run_migration(two, &self.entries, "second", other).await
@@ -343,12 +364,8 @@ impl Scene {
         while from.elapsed() < REST {
             // Longer than any pause between two things that follow each other by themselves.
             tokio::time::sleep(Duration::from_secs(600)).await;
-            let state = self.hall.world.state();
-            let flying = state["apps"][0]["deployments"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|one| is_in_flight(&one["phase"]));
+            self.let_in().await;
+            let flying = Shown::now(&self.hall.world).is_in_flight();
             if !flying && self.hall.to_come.load(Ordering::SeqCst) == 0 {
                 return true;
             }
@@ -356,9 +373,17 @@ impl Scene {
         false
     }
 
+    /// Any request lets in what was to arrive late.
+    async fn let_in(&self) {
+        use tower::ServiceExt as _;
+        let request = http::Request::get("/_sim/").body(bytes::Bytes::new());
+        let request = request.expect("a constant");
+        assert!(self.hall.world.in_process().oneshot(request).await.is_ok());
+    }
+
     /// A person keeps the rollback that pinned the app: until then nobody can take anything out.
     async fn unpin(&self) {
-        if self.hall.world.state()["apps"][0]["pinned"].is_null() {
+        if !Shown::now(&self.hall.world).pinned {
             return;
         }
         use tower::{Service as _, ServiceExt as _};
@@ -376,11 +401,12 @@ impl Scene {
         assert!(answer.is_ok_and(|answer| answer.status().is_success()));
     }
 
-    /// Sweeps until the app is clean, three times at most.
+    /// Sweeps until the app is clean, once at least and three times at most.
     async fn sweep_up(&mut self) -> bool {
         let mut at_rest = true;
-        for _ in 0..SWEEPS {
-            if is_clean(&self.hall.world.state()) {
+        for nth in 0..SWEEPS {
+            // At least one, for a sweep also puts back what an update of ours overwrote.
+            if nth > 0 && Shown::now(&self.hall.world).is_clean() {
                 break;
             }
             self.clean("last sweep", Who::Last, Mode::Sweep).await;
@@ -390,26 +416,22 @@ impl Scene {
     }
 
     /// Forty days later: a click, and a sweep for what it brought back.
-    async fn late_rollback(&mut self) -> Option<(Timestamp, Value)> {
+    async fn late_rollback(&mut self) -> Option<(Timestamp, Shown)> {
         if !self.choices.contains(&Choice::LateRollback) {
             return None;
         }
         tokio::time::sleep(Duration::from_secs(40 * 86_400)).await;
-        let state = self.hall.world.state();
-        let deployments = state["apps"][0]["deployments"].as_array()?;
-        let target = deployments.iter().find(|one| {
-            !actor::ours(&one["spec"]).is_empty()
-                && matches!(one["phase"].as_str(), Some("ACTIVE" | "SUPERSEDED"))
-        })?;
+        let app = Shown::now(&self.hall.world);
+        let carried = |one: &&Row| !actor::ours(&one.spec).is_empty() && one.was_good();
+        let target = app.deployments.iter().find(carried)?.id.as_str();
         let at = self.hall.world.now();
-        let target = target["id"].as_str()?;
         self.hall
             .world
             .rollback(APP_NAME, target, sim::Pin::Unpinned, actor::HUMAN)
             .ok()?;
         self.rest().await;
         self.sweep_up().await;
-        Some((at, self.hall.world.state()))
+        Some((at, Shown::now(&self.hall.world)))
     }
 
     fn process(&mut self, who: Who) -> Arc<Process> {
@@ -443,7 +465,7 @@ impl Scene {
                 running: Running::Await,
                 ..CleanUp::default()
             },
-            Mode::Main | Mode::Sweep => CleanUp::default(),
+            Mode::Main | Mode::Sweep => self.sweep(),
         };
         let gone = run(
             process,
@@ -454,6 +476,14 @@ impl Scene {
         );
         let gone = Box::pin(gone).await;
         self.gone.push(gone);
+    }
+
+    /// What a sweeper goes for that knows the config.
+    fn sweep(&self) -> CleanUp {
+        CleanUp {
+            also_stale: self.settings().also_stale,
+            ..CleanUp::default()
+        }
     }
 
     fn request(&self, id: &str, authority: Authority) -> Request {
@@ -600,7 +630,7 @@ async fn run(
             process: Arc::clone(&process),
         })),
         lineage: Arc::new(Commits(Arc::clone(&hall))),
-        redactor: Redactor::new([SecretString::from(TOKEN)]),
+        redactor: redactor(),
         pace: Pace::REAL.looking_more_rarely(hall.rarely),
         log_folder: None,
         events: sender,
@@ -634,10 +664,18 @@ async fn run(
         ran_away: process.ran_away(),
         ended,
         wanted,
-        left: left(&hall.world),
+        left: Shown::now(&hall.world).left(),
         events,
         leaks,
     }
+}
+
+/// Returns what cleans every text of a run; made once, for making it is dear.
+fn redactor() -> Redactor {
+    static REDACTOR: OnceLock<Redactor> = OnceLock::new();
+    REDACTOR
+        .get_or_init(|| Redactor::new([SecretString::from(TOKEN)]))
+        .clone()
 }
 
 /// What must never be seen: the token, plain secrets, encrypted secrets, and what makes an address presigned.
@@ -681,45 +719,4 @@ fn leaks(
         }
     }
     found
-}
-
-/// Returns whether a deployment of that phase may still change something.
-pub(crate) fn is_in_flight(phase: &Value) -> bool {
-    matches!(
-        phase.as_str(),
-        Some("PENDING_BUILD" | "BUILDING" | "PENDING_DEPLOY" | "DEPLOYING")
-    )
-}
-
-/// Returns whether no job of ours is in the spec or in what is live.
-pub(crate) fn is_clean(state: &Value) -> bool {
-    let app = &state["apps"][0];
-    actor::ours(&app["spec"]).is_empty() && actor::ours(live_spec(app)).is_empty()
-}
-
-/// Returns the jobs of ours in the spec and in what is live.
-fn left(world: &World) -> Vec<String> {
-    let jobs = world.peek(APP, |seen| {
-        let live = seen.slots()[0].map(|live| actor::ours(live.spec()));
-        let mut jobs = actor::ours(seen.spec());
-        jobs.extend(live.unwrap_or_default());
-        jobs
-    });
-    jobs.unwrap_or_else(|| {
-        let state = world.state();
-        let app = &state["apps"][0];
-        let mut jobs = actor::ours(&app["spec"]);
-        jobs.extend(actor::ours(live_spec(app)));
-        jobs
-    })
-}
-
-/// Returns the spec of the newest good deployment.
-pub(crate) fn live_spec(app: &Value) -> &Value {
-    app["deployments"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|one| one["id"] == app["active"])
-        .map_or(&Value::Null, |one| &one["spec"])
 }

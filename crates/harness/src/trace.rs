@@ -46,7 +46,7 @@ pub(crate) fn hash(played: &Played) -> u64 {
             gone.role, gone.at, gone.took, reason
         ));
     }
-    hash.add(&played.state.to_string());
+    hash.add(&format!("{:?}", played.state));
     hash.add(&format!("{:?}", played.ledger));
     hash.0
 }
@@ -65,33 +65,20 @@ pub(crate) fn columns(played: &Played) -> String {
     for (at, what) in &played.journal.acts {
         push(*at, false, format!("somebody: {what}"));
     }
-    for one in state["apps"][0]["deployments"]
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
-        let (created, ended) = (&one["created_at"], &one["phase_last_updated_at"]);
-        let id: String = one["id"]
-            .as_str()
-            .unwrap_or_default()
-            .chars()
-            .take(8)
-            .collect();
-        let jobs = crate::actor::ours(&one["spec"]).join(" ");
-        if let Some(at) = created.as_str().and_then(|text| text.parse().ok()) {
-            let cause = one["cause"].as_str().unwrap_or_default();
-            push(at, false, format!("deployment {id} begins: {cause} {jobs}"));
-        }
-        if let Some(at) = ended.as_str().and_then(|text| text.parse().ok()) {
-            push(
-                at,
-                false,
-                format!(
-                    "deployment {id} is {}",
-                    one["phase"].as_str().unwrap_or_default()
-                ),
-            );
-        }
+    for one in &state.deployments {
+        let id: String = one.id.chars().take(8).collect();
+        let jobs = crate::actor::ours(&one.spec).join(" ");
+        let cause = &one.cause.0;
+        push(
+            one.created_at,
+            false,
+            format!("deployment {id} begins: {cause} {jobs}"),
+        );
+        push(
+            one.phase_at,
+            false,
+            format!("deployment {id} is {}", one.phase),
+        );
     }
     for ran in &played.ran {
         let commands: Vec<String> = ran

@@ -78,6 +78,8 @@ pub(crate) enum Way {
 /// What all processes of one run share.
 pub(crate) struct Hall {
     pub(crate) world: World,
+    /// The way into it.
+    gate: InProcess,
     /// The spec at the beginning.
     pub(crate) at_start: Value,
     /// Answers plain reads without JSON.
@@ -97,29 +99,25 @@ pub(crate) struct Hall {
 impl Hall {
     pub(crate) fn new(world: World, at_start: Value, choices: Vec<Choice>, way: Way) -> Arc<Self> {
         // What a stale answer repeats must have been asked for over the wire.
-        let stale = |choice: &Choice| {
-            matches!(
-                choice,
-                Choice::Fault {
-                    fault: FaultName::Stale,
-                    ..
-                }
-            )
-        };
-        let way = if choices.iter().any(stale) {
-            Way::Wire
-        } else {
-            way
-        };
+        let over_the_wire = choices.iter().filter_map(|choice| match choice {
+            Choice::Fault {
+                call,
+                fault: FaultName::Stale,
+                ..
+            } => Some(call.clone()),
+            _ => None,
+        });
+        let over_the_wire = over_the_wire.collect();
         let rarely = choices.iter().find_map(|choice| match choice {
             Choice::Rarely(times) => Some(*times),
             _ => None,
         });
         Arc::new(Self {
+            gate: world.in_process(),
             world,
             at_start,
             rarely: rarely.unwrap_or(1),
-            direct: (way == Way::Direct).then(Direct::default),
+            direct: (way == Way::Direct).then(|| Direct::beside(over_the_wire)),
             choices: Mutex::new(choices),
             journal: Mutex::default(),
             totals: Mutex::default(),
@@ -417,7 +415,7 @@ impl Process {
     }
 
     pub(crate) fn transport(self: &Arc<Self>) -> Transport {
-        let inner = self.hall.world.in_process();
+        let inner = self.hall.gate.clone();
         let process = Arc::clone(self);
         Transport::new(tower::service_fn(move |request| {
             Arc::clone(&process).send(inner.clone(), request)

@@ -1,5 +1,6 @@
 //! The append-only record of claims and verdicts, and what follows from it together with the deployments.
 
+use crate::stage::Stage;
 use crate::{
     AppView, Authority, Conclusion, Disarmed, DisarmedCopy, DoneStep, Epoch, Evidence, JobName,
     Key, LogRead, MigrationId, Nonce, Observed, StepName, StepRef,
@@ -468,7 +469,7 @@ pub fn carried(deployment: &Deployment) -> Vec<JobName> {
 /// Returns whether `job` may still be running, or still start, in `deployment`.
 ///
 /// Nobody has documented whether a deployment is `ACTIVE` already while its `POST_DEPLOY` job runs, so the job's own
-/// step is asked there, for as long as it may make sense.
+/// step is asked there, for as long as the job may run: the step of one that was cut short stays open for ever.
 #[must_use]
 pub fn is_live(deployment: &Deployment, job: &JobName, now: Timestamp) -> bool {
     if deployment.phase.is_in_flight() {
@@ -476,13 +477,9 @@ pub fn is_live(deployment: &Deployment, job: &JobName, now: Timestamp) -> bool {
     }
     let progress = deployment.progress.as_ref();
     let status = progress.map(|progress| progress.job_status(&job.to_string()).deploy);
-    let since = deployment
-        .phase_updated_at
-        .or(deployment.updated_at)
-        .or(deployment.created_at);
     deployment.phase == app_spec::Phase::Active
         && matches!(status, Some(StepStatus::Pending | StepStatus::Running))
-        && since.is_some_and(|since| now < crate::after(since, crate::bounds::ACTIVE_JOB))
+        && Stage::of(deployment, job).is_some_and(|stage| now <= stage.given_up())
 }
 
 fn record_in(deployment: &Deployment, name: &JobName) -> Option<RunRecord> {

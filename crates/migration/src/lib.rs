@@ -28,6 +28,7 @@ pub mod render;
 mod repair;
 mod report;
 mod request;
+mod stage;
 mod verdict;
 mod wrapper;
 

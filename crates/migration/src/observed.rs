@@ -4,7 +4,7 @@
 //! [`Doings`] is known to this process alone and may be lost without harm.
 
 use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, Nonce};
-use app_spec::{App, CommitSha, Deployment, DeploymentId, FirewallRules};
+use app_spec::{App, CommitSha, Deployment, DeploymentId, Fingerprint, FirewallRules};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Observed {
     pub since: Timestamp,
     /// What this process may do and how long it may take.
     pub mode: Mode,
-    /// A stop that was asked for.
+    /// Whether it must end now.
     pub stop: Option<Stop>,
     /// The app.
     pub app: AppView,
@@ -35,8 +35,28 @@ pub struct Observed {
     pub health_before: Option<HealthSample>,
     /// The firewall as last read.
     pub firewall: FirewallView,
-    /// What this process did.
+    /// What this process did for the goal at hand.
     pub doings: Doings,
+    /// Every update of the spec that this process sent and that may have been applied, oldest first.
+    pub wrote: Vec<Wrote>,
+}
+
+/// One update of the spec that this process sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrote {
+    /// The update.
+    pub put: Put,
+    /// What for.
+    pub what_for: WrittenFor,
+}
+
+/// What an update of the spec was sent for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrittenFor {
+    /// To put a job in, or to take one out.
+    Job,
+    /// To put back what an update of ours had overwritten, into the spec with this fingerprint (secrets left out).
+    Repair(Fingerprint),
 }
 
 /// What a process may do, and its budget.
@@ -50,13 +70,13 @@ pub enum Mode {
     Sweep,
 }
 
-/// A stop that was asked for from outside.
+/// Why this process ends now, whatever is open: the rest is left to post step or sweeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// SIGINT or SIGTERM, or the run was cancelled: end within seconds, leave the rest to post or sweep.
+    /// SIGINT or SIGTERM, or the run was cancelled.
     Signal,
-    /// `stop`: take the job out, in good order.
-    Asked,
+    /// Its own time is over.
+    OutOfTime,
 }
 
 /// The app, as far as it can be seen.
@@ -207,6 +227,8 @@ pub struct Put {
     pub at: Timestamp,
     /// What came back.
     pub outcome: PutResult,
+    /// What was sent, secrets left out.
+    pub sent: Fingerprint,
 }
 
 /// What came back of a PUT.

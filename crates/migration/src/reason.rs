@@ -158,8 +158,6 @@ reasons! {
     DeployFailed = "deploy-failed" => RefusedByState,
     /// The deployment was cancelled or superseded from outside before the job began.
     Superseded = "superseded" => Superseded,
-    /// A person asked to stop.
-    Stopped = "stopped" => Superseded,
     /// The job never started, proven; it may be tried again.
     NeverStarted = "never-started" => MigrationFailed,
     /// The job is not proven to be out of the app.

@@ -7,13 +7,20 @@
 //!
 //! Nothing here depends on what this process remembers of itself beyond a hint: a write of ours is known by the job it
 //! brings in or takes out, and by the user who made it, so that whoever comes after a process that died finds the same.
+//! A token whose user nobody else works as makes that certain.
 
-use crate::{JobName, Observed, Put, PutResult, carried, without_ours};
+use crate::{
+    JobName, Observed, Put, PutResult, WrittenFor, Wrote, after, bounds, carried, without_ours,
+};
 use app_spec::{
     App, AppSpec, CauseKind, ComponentName, Deployment, DeploymentId, Fingerprint, StepStatus,
     changes, merge,
 };
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How far apart the platform's time of a deployment and our own note of the update may be.
+const SAME_WRITE: Duration = Duration::from_secs(10);
 
 /// The user action of an update of the spec, as the platform names it.
 const UPDATE_SPEC: &str = "UPDATE_SPEC";
@@ -34,8 +41,8 @@ pub struct LostEdits {
 /// Returns what updates of ours, those that put in or took out any of `jobs`, overwrote in `app`, and what would put
 /// it back.
 ///
-/// After a person has rolled the app back nothing is put back any more: that was a decision about the whole app, and
-/// what differs is reported.
+/// A person's rollback that an update of ours has overtaken is never put back, only reported: it was a decision about the
+/// whole app, its code too.
 #[must_use]
 pub fn lost_edits(
     jobs: &[JobName],
@@ -57,7 +64,17 @@ struct Replay {
     /// Places that a lost edit and a later one share: the later one counts, a person decides.
     overlaps: Vec<String>,
     /// Whether a person rolled the app back meanwhile.
-    went_back: bool,
+    went_back: WentBack,
+}
+
+/// Whether a person rolled the app back, and what became of that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WentBack {
+    No,
+    /// And nobody has written since.
+    Since,
+    /// And we wrote what the app was before: an update can't put a rollback back, for it does not choose the code.
+    AndWeWrote,
 }
 
 /// One way that the history can be read.
@@ -72,12 +89,15 @@ struct Branch {
 impl Replay {
     fn of(jobs: &[JobName], also_stale: &[ComponentName], seen: &Observed) -> Option<Self> {
         let rows: Vec<&Deployment> = seen.deployments.iter().rev().collect();
-        let carries = |row: &&Deployment| carried(row).iter().any(|name| jobs.contains(name));
-        let first = rows.iter().position(carries)?;
+        let ours = |row: &&Deployment| {
+            carried(row).iter().any(|name| jobs.contains(name))
+                || named(row, seen).is_some_and(|wrote| wrote.what_for == WrittenFor::Job)
+        };
+        let first = rows.iter().position(ours)?;
         let pilot = rows.get(first)?.caused_by.as_deref();
         let plain = |row: &Deployment| Some(without_ours(row.spec.as_ref()?, also_stale));
         let based_on = plain(rows.get(first)?)?;
-        // The insert was made from a read that some deployment before it shows; all before that one are settled history.
+        // It was made from a read that some deployment before it shows; all before that one are settled history.
         let start = rows
             .get(..first)?
             .iter()
@@ -88,10 +108,14 @@ impl Replay {
                 register: based_on.clone(),
             }],
             overlaps: Vec::new(),
-            went_back: false,
+            went_back: WentBack::No,
         };
         let mut past = Past {
-            states: vec![based_on],
+            states: vec![State {
+                spec: based_on,
+                user: None,
+                ours: false,
+            }],
             jobs: rows
                 .get(..=start)?
                 .iter()
@@ -99,15 +123,19 @@ impl Replay {
                 .collect(),
             last: carried(rows.get(start)?).into_iter().collect(),
             wanted: Vec::new(),
+            ours: Vec::new(),
         };
         for row in rows.get(start + 1..)? {
             let spec = plain(row)?;
-            let ours = past.wrote(row, &spec, pilot, seen);
+            let written = past.written(row, &spec, pilot, seen);
             match &row.cause_kind {
                 CauseKind::AutoRollback => replay.rolled_back(row, &spec, &past, seen),
                 CauseKind::ManualRollback => replay.goes_back(&spec),
                 _ if row.user_action.as_deref().is_some_and(goes_back) => replay.goes_back(&spec),
-                _ if ours => replay.overwritten(&spec),
+                _ if written == Some(WrittenFor::Job) => replay.overwritten(&spec),
+                _ if let Some(WrittenFor::Repair(read)) = &written => {
+                    replay.repaired(&spec, past.held(read));
+                }
                 // An update, or a deployment that shows what was written without one.
                 CauseKind::Manual
                 | CauseKind::Unknown
@@ -117,13 +145,16 @@ impl Replay {
                 | CauseKind::UpdateDatabaseTrustedSources
                 | CauseKind::Autoscaled => replay.edited(&spec),
             }
-            past.note(row, spec, &replay);
+            past.note(row, spec, written.is_some(), &replay);
         }
         Some(replay)
     }
 
     /// Compares what is wanted with what is live.
     fn against(mut self, live: &AppSpec, may_write: bool) -> LostEdits {
+        if self.went_back == WentBack::Since {
+            return LostEdits::default();
+        }
         self.keep_nearest(live);
         let Some(branch) = self.branches.first() else {
             return LostEdits::default();
@@ -142,7 +173,7 @@ impl Replay {
             .branches
             .iter()
             .all(|one| same(&one.wanted, &branch.wanted));
-        if self.went_back || !agree || !may_write {
+        if self.went_back != WentBack::No || !agree || !may_write {
             let differing = self
                 .branches
                 .iter()
@@ -178,13 +209,41 @@ impl Replay {
 
     /// A write of ours: the register holds it, and nothing of it is wanted.
     fn overwritten(&mut self, spec: &AppSpec) {
+        if self.went_back == WentBack::Since {
+            let read_after = self
+                .branches
+                .iter()
+                .any(|branch| same(&branch.register, spec));
+            self.went_back = if read_after {
+                WentBack::No
+            } else {
+                WentBack::AndWeWrote
+            };
+        }
         for branch in &mut self.branches {
+            branch.register = spec.clone();
+        }
+    }
+
+    /// What puts an edit back is as good as that edit: what it changed in the spec that it was made from is wanted.
+    fn repaired(&mut self, spec: &AppSpec, read: Option<&AppSpec>) {
+        if self.went_back == WentBack::Since
+            && read.is_some_and(|read| !self.branches.iter().any(|one| same(&one.register, read)))
+        {
+            self.went_back = WentBack::AndWeWrote;
+        }
+        for branch in &mut self.branches {
+            let read = read.unwrap_or(&branch.register);
+            branch.wanted = merge(read, &branch.wanted, spec).spec;
             branch.register = spec.clone();
         }
     }
 
     /// Somebody else's write: what it changed in the register is wanted, on top of what was.
     fn edited(&mut self, spec: &AppSpec) {
+        if self.went_back == WentBack::Since {
+            self.went_back = WentBack::No;
+        }
         self.keep_nearest(spec);
         for branch in &mut self.branches {
             if !same(&branch.register, spec) {
@@ -198,11 +257,12 @@ impl Replay {
 
     /// The platform's answer to a failed deployment. Whether it takes the spec back with it is not known.
     ///
-    /// Where it was our job that failed, the rollback is ours as much as the insert was, and takes nobody's edit back.
+    /// Where it was our own update that failed, or our job in somebody else's, the rollback is ours as much as the insert
+    /// was, and takes nobody's edit back.
     fn rolled_back(&mut self, row: &Deployment, spec: &AppSpec, past: &Past, seen: &Observed) {
         let ours = row
             .rolls_back()
-            .is_some_and(|failed| failed_by_us(&failed, seen));
+            .is_some_and(|failed| past.ours.contains(&failed) || failed_by_us(&failed, seen));
         let cloned = row.cloned_from.as_ref();
         let wanted_then = past
             .wanted
@@ -225,15 +285,13 @@ impl Replay {
         self.settle();
     }
 
-    /// A person's rollback. Whether it takes the spec back with it is not known either.
+    /// A person's rollback: the app is wanted as it was then.
     fn goes_back(&mut self, spec: &AppSpec) {
-        self.went_back = true;
-        let gone = Branch {
+        self.went_back = WentBack::Since;
+        self.branches = vec![Branch {
             wanted: spec.clone(),
             register: spec.clone(),
-        };
-        self.branches.push(gone);
-        self.settle();
+        }];
     }
 
     /// Two readings that come to the same are one.
@@ -251,30 +309,42 @@ impl Replay {
     }
 }
 
+/// What the register held once.
+struct State {
+    /// The spec, without us.
+    spec: AppSpec,
+    /// Who wrote it.
+    user: Option<String>,
+    /// Whether that was an update of ours.
+    ours: bool,
+}
+
 /// What the rows before the one at hand showed.
 struct Past {
-    /// Every spec that the register has held since the insert was read, without us.
-    states: Vec<AppSpec>,
+    /// Every spec that the register has held since the insert was read.
+    states: Vec<State>,
     /// Every job of ours so far.
     jobs: Vec<JobName>,
     /// The jobs of ours in the row before.
     last: BTreeSet<JobName>,
     /// What was wanted when each deployment was made.
     wanted: Vec<(DeploymentId, AppSpec)>,
+    /// The deployments that updates of ours made.
+    ours: Vec<DeploymentId>,
 }
 
 impl Past {
-    /// Whether an update of ours made `row`: by the id that a reply named, or because it brings in a job that was never
+    /// Whether an update of ours made `row`, and what for: by the id that a reply named, or because it brings in a job that was never
     /// there, or takes one out and is otherwise what the app was at some time, by the same user who put it in.
-    fn wrote(
+    fn written(
         &self,
         row: &Deployment,
         spec: &AppSpec,
         pilot: Option<&str>,
         seen: &Observed,
-    ) -> bool {
-        if puts(seen).any(|put| made(put) == Some(&row.id)) {
-            return true;
+    ) -> Option<WrittenFor> {
+        if let Some(wrote) = named(row, seen) {
+            return Some(wrote.what_for.clone());
         }
         let update = row
             .user_action
@@ -290,7 +360,7 @@ impl Past {
             | CauseKind::Autoscaled => false,
         };
         if !update || !manual {
-            return false;
+            return None;
         }
         let now = carried(row);
         let brings = now.iter().any(|name| !self.jobs.contains(name));
@@ -299,17 +369,52 @@ impl Past {
             (Some(user), Some(pilot)) => user == pilot,
             (Some(_) | None, None) | (None, Some(_)) => true,
         };
-        by_us && (brings || takes) && self.states.iter().any(|state| same(state, spec))
+        let ours =
+            by_us && (brings || takes || self.undoes_others(spec, pilot)) && self.held_before(spec);
+        ours.then_some(WrittenFor::Job)
     }
 
-    fn note(&mut self, row: &Deployment, spec: AppSpec, replay: &Replay) {
+    /// The spec with that fingerprint, where the register once held it.
+    fn held(&self, fingerprint: &Fingerprint) -> Option<&AppSpec> {
+        let mut states = self.states.iter().map(|state| &state.spec);
+        states.find(|spec| Fingerprint::without_secrets(spec) == *fingerprint)
+    }
+
+    fn held_before(&self, spec: &AppSpec) -> bool {
+        self.states.iter().any(|state| same(&state.spec, spec))
+    }
+
+    /// Whether `spec` is what the app was until others wrote: as nobody but us works as the user `pilot`, whoever writes
+    /// it as that user has read it before.
+    fn undoes_others(&self, spec: &AppSpec, pilot: Option<&str>) -> bool {
+        let since: Vec<&State> = self
+            .states
+            .iter()
+            .rev()
+            .take_while(|state| !same(&state.spec, spec))
+            .collect();
+        let other = |state: &State| {
+            state.user.is_some() && pilot.is_some() && state.user.as_deref() != pilot
+        };
+        since.iter().any(|state| other(state))
+            && since.iter().all(|state| state.ours || other(state))
+    }
+
+    fn note(&mut self, row: &Deployment, spec: AppSpec, ours: bool, replay: &Replay) {
         let carried = carried(row);
         self.jobs.extend(carried.iter().cloned());
         self.last = carried.into_iter().collect();
         if let Some(branch) = replay.branches.first() {
             self.wanted.push((row.id.clone(), branch.wanted.clone()));
         }
-        self.states.push(spec);
+        if ours {
+            self.ours.push(row.id.clone());
+        }
+        self.states.push(State {
+            spec,
+            user: row.caused_by.clone(),
+            ours,
+        });
     }
 }
 
@@ -332,19 +437,22 @@ fn goes_back(action: &str) -> bool {
     GOES_BACK.contains(&action)
 }
 
-fn puts(seen: &Observed) -> impl Iterator<Item = &Put> {
-    let doings = &seen.doings;
-    doings
-        .insert
-        .iter()
-        .chain(&doings.removals)
-        .chain(&doings.repairs)
+/// The update of this process that made `row`.
+fn named<'a>(row: &Deployment, seen: &'a Observed) -> Option<&'a Wrote> {
+    seen.wrote.iter().find(|wrote| made(&wrote.put, row))
 }
 
-fn made(put: &Put) -> Option<&DeploymentId> {
+/// Whether `put` made `row`: by the id that the reply named; where it named none, by what was sent and when.
+fn made(put: &Put, row: &Deployment) -> bool {
+    let unnamed = || {
+        let may_land = |at| put.at <= after(at, SAME_WRITE) && at <= after(put.at, bounds::SETTLE);
+        let sent = |spec| Fingerprint::without_secrets(spec) == put.sent;
+        row.created_at.is_some_and(may_land) && row.spec.as_ref().is_some_and(sent)
+    };
     match &put.outcome {
-        PutResult::Applied(id) => id.as_ref(),
-        PutResult::NotApplied | PutResult::Ambiguous => None,
+        PutResult::Applied(Some(id)) => *id == row.id,
+        PutResult::Applied(None) | PutResult::Ambiguous => unnamed(),
+        PutResult::NotApplied => false,
     }
 }
 
@@ -363,3 +471,6 @@ fn paths(before: &AppSpec, now: &AppSpec) -> Vec<String> {
         .map(|change| change.path)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

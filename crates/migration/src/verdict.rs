@@ -39,6 +39,8 @@ pub struct VerdictFacts {
     pub carried_by: Vec<DeploymentId>,
     /// Copies of the job that ran nothing.
     pub disarmed: Vec<DisarmedCopy>,
+    /// Whether a rollback pins the app, so that nothing can be taken out of it.
+    pub pinned: bool,
     /// Begin marks over all deployments: how many times the job was executed.
     pub executions: u32,
     /// Paths of the spec that differ from the baseline and that are not ours (others changed them meanwhile).

@@ -3,12 +3,12 @@
 use crate::event::{Teller, at};
 use crate::ledger::{Ledger, LedgerError};
 use crate::observe::Observer;
-use app_spec::{App, AppId, AppSpec, ComponentName};
+use app_spec::{App, AppId, AppSpec, ComponentName, Fingerprint};
 use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
 use migration::{
     Action, Claim, FirewallPolicy, FirewallView, Happening, JobName, LedgerOutcome, MadeClaim,
-    Plan, Put, PutRefused, PutResult, RECORD_VERSION, RunRecord, baseline, extra_rules, insertion,
-    lost_edits, removal,
+    Plan, Put, PutRefused, PutResult, RECORD_VERSION, RunRecord, WrittenFor, Wrote, baseline,
+    extra_rules, insertion, lost_edits, removal, without_ours,
 };
 use std::sync::Arc;
 
@@ -144,6 +144,8 @@ impl Writer {
                 return;
             }
         };
+        // Should this be cut off while it is under way, nobody knows what came of it.
+        world.seen.doings.insert = Some(in_doubt(&spec, now));
         let outcome = self.put(&spec, now, world, tell).await;
         match &outcome {
             Sent::Ok(put) => {
@@ -159,6 +161,10 @@ impl Writer {
                 }
                 world.seen.doings.insert_refused = None;
                 world.seen.doings.insert = Some(put.clone());
+                world.seen.wrote.push(Wrote {
+                    put: put.clone(),
+                    what_for: WrittenFor::Job,
+                });
             }
             Sent::Refused(put, refused) => {
                 world.seen.doings.insert = Some(put.clone());
@@ -173,10 +179,17 @@ impl Writer {
         let Some(app) = self.fresh(world, tell).await else {
             return;
         };
+        if app.pinned.is_some() {
+            // Somebody rolled back just now, and the platform takes no update: looked at again, nothing sent.
+            world.look_afresh();
+            return;
+        }
         let now = at(&world.clock);
         let before = spec_before(jobs, world);
         let spec = removal(&app.spec, jobs, before.as_ref());
+        world.seen.doings.removals.push(in_doubt(&spec, now));
         let (Sent::Ok(put) | Sent::Refused(put, _)) = self.put(&spec, now, world, tell).await;
+        world.seen.doings.removals.pop();
         if let PutResult::Applied(deployment) = &put.outcome {
             let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
             let new = jobs
@@ -187,6 +200,12 @@ impl Writer {
             world.seen.doings.removed.extend(new);
             let deployment = deployment.clone();
             tell.tell(now, Happening::Removed { jobs, deployment });
+        }
+        if put.outcome != PutResult::NotApplied {
+            world.seen.wrote.push(Wrote {
+                put: put.clone(),
+                what_for: WrittenFor::Job,
+            });
         }
         world.seen.doings.removals.push(put);
     }
@@ -210,10 +229,15 @@ impl Writer {
             tell.warn(
                 &world.clock,
                 format_args!(
-                    "somebody's edit was overwritten by our update and is put back: {paths}"
+                    "somebody's edit of the app spec was lost to an update of ours or to its rollback, and is put back: {paths}"
                 ),
             );
             world.seen.doings.repaired.extend(lost.paths);
+            let read = without_ours(&app.spec, &self.also_stale);
+            world.seen.wrote.push(Wrote {
+                put: put.clone(),
+                what_for: WrittenFor::Repair(Fingerprint::without_secrets(&read)),
+            });
         }
         world.seen.doings.repairs.push(put);
     }
@@ -243,7 +267,12 @@ impl Writer {
         tell: &mut Teller,
     ) -> Sent {
         world.look_afresh();
-        let sent = |outcome| Put { at: now, outcome };
+        let fingerprint = Fingerprint::without_secrets(spec);
+        let sent = |outcome| Put {
+            at: now,
+            outcome,
+            sent: fingerprint,
+        };
         match self.client.update_app(&self.app, spec).await {
             PutOutcome::Applied { app, deployment } => {
                 world.clock.set(app.server_time);
@@ -340,6 +369,15 @@ fn is_free(app: &App) -> bool {
         .flatten()
         .any(|other| !other.phase.is_terminal());
     RunRecord::all(&app.spec).is_empty() && app.pinned.is_none() && !flying
+}
+
+/// A PUT that is under way.
+fn in_doubt(spec: &AppSpec, now: jiff::Timestamp) -> Put {
+    Put {
+        at: now,
+        outcome: PutResult::Ambiguous,
+        sent: Fingerprint::without_secrets(spec),
+    }
 }
 
 /// What came of one PUT.

@@ -1,40 +1,33 @@
 //! How a stop reaches the driver.
 
-use migration::Stop;
 use tokio::sync::watch;
 
 /// The asking end: whoever handles signals.
 #[derive(Debug, Clone)]
-pub struct StopSwitch(watch::Sender<Option<Stop>>);
+pub struct StopSwitch(watch::Sender<bool>);
 
 /// The listening end.
 #[derive(Debug, Clone)]
-pub struct StopSignal(watch::Receiver<Option<Stop>>);
+pub struct StopSignal(watch::Receiver<bool>);
 
 /// Returns a switch and what listens to it.
 #[must_use]
 pub fn stop_switch() -> (StopSwitch, StopSignal) {
-    let (sender, receiver) = watch::channel(None);
+    let (sender, receiver) = watch::channel(false);
     (StopSwitch(sender), StopSignal(receiver))
 }
 
 impl StopSwitch {
-    /// Asks the run to stop. After a signal nothing softer is heard any more.
-    pub fn stop(&self, stop: Stop) {
-        self.0.send_if_modified(|known| {
-            let heard = *known != Some(Stop::Signal);
-            if heard {
-                *known = Some(stop);
-            }
-            heard
-        });
+    /// Asks the run to end within seconds.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
     }
 }
 
 impl StopSignal {
     /// Returns whether a stop was asked for.
     #[must_use]
-    pub fn get(&self) -> Option<Stop> {
+    pub fn is_asked(&self) -> bool {
         *self.0.borrow()
     }
 
@@ -42,21 +35,9 @@ impl StopSignal {
     ///
     /// # Cancel safety
     /// Safe.
-    pub async fn asked(&mut self) -> Stop {
-        self.asked_beyond(None).await
-    }
-
-    /// Waits until something else is asked for than what is `known`: a signal may follow a stop in good order.
-    pub(crate) async fn asked_beyond(&mut self, known: Option<Stop>) -> Stop {
-        loop {
-            if let Some(stop) = self.get()
-                && known != Some(stop)
-            {
-                return stop;
-            }
-            if self.0.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+    pub async fn asked(&mut self) {
+        if self.0.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -66,13 +47,11 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_signal_is_heard_after_a_stop_in_good_order_and_is_not_softened() {
+    async fn a_stop_is_heard_by_whoever_listens_later() {
         let (switch, mut signal) = stop_switch();
-        switch.stop(Stop::Asked);
-        assert_eq!(signal.asked().await, Stop::Asked);
-        switch.stop(Stop::Signal);
-        assert_eq!(signal.asked_beyond(Some(Stop::Asked)).await, Stop::Signal);
-        switch.stop(Stop::Asked);
-        assert_eq!(signal.get(), Some(Stop::Signal));
+        switch.stop();
+        assert!(signal.is_asked());
+        signal.asked().await;
+        signal.clone().asked().await;
     }
 }

@@ -19,6 +19,7 @@ use migration::{
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// How many effects may follow each other without a wait; more means that nothing comes of them.
 const EFFECTS_IN_A_ROW: u32 = 12;
@@ -90,15 +91,6 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
     if let Some(refusal) = preflight::unswept(&swept, &run.world) {
         return refused(refusal, run.tell, &run.world);
     }
-    if !swept.facts.conflicts.is_empty() {
-        run.tell.warn(
-            &run.world.clock,
-            format_args!(
-                "an earlier run overwrote somebody's edit of the app spec and it can't be told what was meant: look at {}",
-                swept.facts.conflicts.join(", ")
-            ),
-        );
-    }
     let (mut again, mut replans) = (0, 0);
     while replans < REPLANS {
         let plan = match run.plan(harbor, request.clone()).await {
@@ -151,6 +143,10 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
 /// Safe for the app: a removal that is cut off is looked at by whoever comes next.
 pub async fn clean(harbor: &Harbor, goal: CleanUp, mode: Mode) -> Ended {
     let mut run = Run::new(harbor, goal.also_stale.clone());
+    if mode == Mode::Post {
+        run.world.client = run.world.client.in_a_hurry();
+        run.writer.client = run.writer.client.in_a_hurry();
+    }
     let verdict = run.clean(goal, mode).await;
     if let Some(refusal) = preflight::unseen(&run.world) {
         return refused(refusal, run.tell, &run.world);
@@ -164,6 +160,7 @@ struct Run {
     tell: Teller,
     pace: Pace,
     stop: StopSignal,
+    begun: Instant,
     last: Option<Verdict>,
 }
 
@@ -180,6 +177,7 @@ impl Run {
             tell: Teller::new(harbor.events.clone(), harbor.redactor.clone()),
             pace: harbor.pace,
             stop: harbor.stop.clone(),
+            begun: Instant::now(),
             last: None,
         }
     }
@@ -189,7 +187,7 @@ impl Run {
         let mut stop = self.stop.clone();
         tokio::select! {
             biased;
-            _ = stop.asked() => Err(preflight::interrupted()),
+            () = stop.asked() => Err(preflight::interrupted()),
             planned = preflight::plan(harbor, request, Purpose::Run, &mut self.world, &mut self.tell) => planned,
         }
     }
@@ -212,29 +210,37 @@ impl Run {
             Goal::Clean(_) => None,
         };
         let mut effects = 0;
+        let end = self.end(plan.as_ref());
         loop {
             let mut stop = self.stop.clone();
-            let known = self.world.seen.stop;
             let step = self.step(&goal, plan.as_ref(), &mut effects);
-            tokio::select! {
+            let why = tokio::select! {
                 biased;
-                asked = stop.asked_beyond(known) => {
-                    self.world.seen.stop = Some(asked);
-                    if asked == Stop::Signal {
-                        // No look and no write after a signal: seconds are left, and the next actor looks anyway.
-                        return match next(&goal, &self.world.seen) {
-                            Next::Done(verdict) => Some(*verdict),
-                            Next::Do(_) | Next::Wait(_) | Next::Replan => None,
-                        };
-                    }
-                }
+                () = stop.asked() => Stop::Signal,
+                () = tokio::time::sleep_until(end) => Stop::OutOfTime,
                 ended = step => match ended {
-                    Step::Again => {}
+                    Step::Again => continue,
                     Step::Replan => return None,
                     Step::Ended(verdict) => return Some(*verdict),
                 },
-            }
+            };
+            // No look and no write after this: seconds are left, and the next actor looks anyway.
+            self.world.seen.stop = Some(why);
+            return match next(&goal, &self.world.seen) {
+                Next::Done(verdict) => Some(*verdict),
+                Next::Do(_) | Next::Wait(_) | Next::Replan => None,
+            };
         }
+    }
+
+    /// When this process is over, whatever is open.
+    fn end(&self, plan: Option<&Plan>) -> Instant {
+        let time = match (self.world.seen.mode, plan) {
+            (Mode::Main, Some(plan)) => plan.request.settings.deadline,
+            (Mode::Post, _) => bounds::POST,
+            (Mode::Main | Mode::Sweep, _) => bounds::SWEEP,
+        };
+        self.begun + self.pace.local(time) + bounds::LAST_REQUEST
     }
 
     async fn step(&mut self, goal: &Goal, plan: Option<&Plan>, effects: &mut u32) -> Step {
@@ -273,6 +279,11 @@ impl Run {
                         .await;
                 }
                 Step::Replan
+            }
+            // What is said last must be true now, and not two minutes ago.
+            Next::Done(_) if self.world.is_believing() => {
+                self.world.look_afresh();
+                Step::Again
             }
             Next::Done(verdict) => Step::Ended(verdict),
         }

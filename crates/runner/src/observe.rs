@@ -9,8 +9,8 @@ use app_spec::{App, AppId, Deployment, DeploymentId};
 use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
 use migration::{
-    AppView, Contains, Doings, FirewallView, Key, LedgerView, Mode, Observed, PutResult, Request,
-    RunRecord, carried, elapsed, live, live_commit,
+    AppView, Contains, Doings, FirewallView, JobName, Key, LedgerView, Mode, Observed, PutResult,
+    Request, RunRecord, carried, elapsed, live, live_commit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,9 +20,16 @@ use std::time::Duration;
 /// How many of the newest deployments are read at each look after the first; a busy app makes a few per run.
 const NEWEST: u16 = 20;
 
+/// How long after its deployment a job's claim is looked for by the sweeper: a run and its workflow are over long before.
+const LOOKED_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// How many deployments before the first with a job of ours are looked at for what that job was put into: the newest of
+/// them may be a rollback, which shows another spec.
+const BEFORE_OURS: usize = 3;
+
 /// How long the app itself is believed while its deployments show nothing new. Whatever is written to it makes a
 /// deployment, so this is for what leaves none.
-const APP_BELIEVED: Duration = Duration::from_secs(60);
+const APP_BELIEVED: Duration = Duration::from_secs(120);
 
 /// How many rows that do not tell their jobs are read by id in one look.
 const ROWS_BY_ID: usize = 40;
@@ -47,6 +54,7 @@ pub(crate) struct Observer {
     missing_once: bool,
     /// When the app itself was last read, by the platform's clock; nothing when it must be read at the next look.
     app_read: Option<Timestamp>,
+    believing: bool,
     /// Whether the ledger must be read at the next look.
     pub(crate) ledger_due: bool,
     /// Why the ledger gave no answer, for the message.
@@ -79,12 +87,14 @@ impl Observer {
                 health_before: None,
                 firewall: FirewallView::Unread,
                 doings: Doings::default(),
+                wrote: Vec::new(),
             },
             keys: BTreeSet::new(),
             looked_back: false,
             slots: Vec::new(),
             missing_once: false,
             app_read: None,
+            believing: false,
             ledger_due: true,
             ledger_error: None,
             platform_error: None,
@@ -118,6 +128,7 @@ impl Observer {
         } else {
             Ok(News::Some)
         };
+        self.believing = matches!(news, Ok(News::None));
         let looked = match news {
             Ok(News::None) => Ok(()),
             Ok(News::Some) => self.everything().await,
@@ -131,6 +142,11 @@ impl Observer {
         if let Some(request) = request {
             self.read_lineage(request).await;
         }
+    }
+
+    /// Whether the app was not read at the last look, because its deployments showed nothing new.
+    pub(crate) fn is_believing(&self) -> bool {
+        self.believing
     }
 
     fn app_is_believed(&self) -> bool {
@@ -200,6 +216,7 @@ impl Observer {
             self.looked_back = true;
             rows
         };
+        let listed: Vec<DeploymentId> = rows.iter().map(|row| row.id.clone()).collect();
         for id in self.known_ids() {
             let listed = rows.iter().any(|row| row.id == id);
             let settled = self
@@ -217,27 +234,30 @@ impl Observer {
             }
         }
         self.complete(&mut rows).await?;
-        Ok(self.merge(rows))
+        Ok(self.merge(rows, &listed))
     }
 
     /// Deployments that are known to exist whether or not the list shows them.
     fn known_ids(&self) -> Vec<DeploymentId> {
-        let puts = self
-            .seen
-            .doings
-            .insert
-            .iter()
-            .chain(&self.seen.doings.removals);
-        let made = puts.filter_map(|put| match &put.outcome {
-            PutResult::Applied(id) => id.clone(),
-            PutResult::NotApplied | PutResult::Ambiguous => None,
-        });
-        made.chain(self.slots.iter().cloned()).collect()
+        self.made().chain(self.slots.iter().cloned()).collect()
     }
 
-    /// Reads by id the rows that do not say which jobs they carry, or how far a job of ours in them is.
+    /// Deployments that updates of this process made.
+    fn made(&self) -> impl Iterator<Item = DeploymentId> + use<'_> {
+        self.seen
+            .wrote
+            .iter()
+            .filter_map(|wrote| match &wrote.put.outcome {
+                PutResult::Applied(id) => id.clone(),
+                PutResult::NotApplied | PutResult::Ambiguous => None,
+            })
+    }
+
+    /// Reads by id the rows that do not say which jobs they carry, how far a job of ours in them is, or what the spec
+    /// was around the time that a job of ours was in it.
     async fn complete(&self, rows: &mut [Deployment]) -> Result<(), Error> {
         let mut budget = ROWS_BY_ID;
+        let written_about_from = self.written_about_from();
         for row in rows {
             let known = self.seen.deployments.iter().find(|one| one.id == row.id);
             if row.spec.is_none() {
@@ -245,7 +265,9 @@ impl Observer {
             }
             let silent = !row.knows_jobs() && row.spec.is_none();
             let blind = row.progress.is_none() && !carried(row).is_empty();
-            if (silent || blind) && budget > 0 {
+            let unwritten = row.spec.is_none()
+                && written_about_from.is_some_and(|from| Some(from) <= row.created_at);
+            if (silent || blind || unwritten) && budget > 0 {
                 budget -= 1;
                 match self.client.deployment(&self.app, &row.id).await {
                     Ok(read) => *row = read.value,
@@ -257,7 +279,26 @@ impl Observer {
         Ok(())
     }
 
-    fn merge(&mut self, rows: Vec<Deployment>) -> News {
+    /// When the deployments begin whose specs tell what an update of ours overwrote: some before the first of late that
+    /// carried a job of ours.
+    fn written_about_from(&self) -> Option<Timestamp> {
+        let known = &self.seen.deployments;
+        let first = known.iter().rposition(|one| {
+            let ours = !carried(one).is_empty() || self.made().any(|id| id == one.id);
+            self.is_of_late(one) && ours
+        })?;
+        let start = known.len().min(first + 1 + BEFORE_OURS);
+        known.get(start - 1)?.created_at
+    }
+
+    fn is_of_late(&self, deployment: &Deployment) -> bool {
+        deployment
+            .created_at
+            .is_some_and(|created| elapsed(created, self.seen.now) < LOOKED_AFTER)
+    }
+
+    /// Takes in what was read; `listed` is the order of the list, newest first.
+    fn merge(&mut self, rows: Vec<Deployment>, listed: &[DeploymentId]) -> News {
         let mut news = News::None;
         for row in rows {
             match self
@@ -285,9 +326,12 @@ impl Observer {
                 }
             }
         }
+        // Times are cut to the second, and the order of writes matters within one, too: the list knows it. What it does
+        // not show yet is newer than what it does.
+        let place = |one: &Deployment| listed.iter().position(|id| *id == one.id);
         self.seen
             .deployments
-            .sort_by_key(|one| std::cmp::Reverse(one.created_at));
+            .sort_by_key(|one| (std::cmp::Reverse(one.created_at), place(one)));
         news
     }
 
@@ -335,7 +379,18 @@ impl Observer {
                     .map(|name| name.key),
             );
         }
+        if self.seen.mode == Mode::Sweep {
+            keys.extend(self.lately().map(|name| name.key));
+        }
         keys
+    }
+
+    /// Our jobs that were in the app lately: a run that died may have left their claims open, and what it owed undone.
+    fn lately(&self) -> impl Iterator<Item = JobName> + use<'_> {
+        let deployments = self.seen.deployments.iter();
+        deployments
+            .filter(|one| self.is_of_late(one))
+            .flat_map(carried)
     }
 
     /// Whether the live commit contains the merged one. Asked once for each live commit.

@@ -205,6 +205,16 @@ pub(crate) fn unswept(swept: &Verdict, world: &Observer) -> Option<Refusal> {
             "the app is pinned by a manual rollback, so the stale job in it can't be taken out",
             "Commit or revert the rollback in the control panel, then run again.",
         )),
+        (_, Reason::EditOverwritten) => Some(Refusal::new(
+            Reason::EditOverwritten,
+            format!(
+                "cleaning up after an earlier run has shown that an update of ours overwrote somebody's edit of the app spec, \
+                 and what should stand there can't be told: {}",
+                swept.facts.conflicts.join(", ")
+            ),
+            "Compare the deployments' app specs in the control panel and set these places as they should be, then run again. \
+             No job was put in.",
+        )),
         (CleanUpAxis::Blocked | CleanUpAxis::Sent, reason) if reason != Reason::Skipped => {
             Some(Refusal::new(
                 Reason::StaleJob,

@@ -187,6 +187,8 @@ impl State {
         };
         let end = self.executor.execute(&start);
         self.executions.push(execution(&start, end.exit));
+        let duration = end.seconds.map_or(duration, seconds);
+        let limit = limit.filter(|limit| *limit < duration);
         let over = later(now, limit.unwrap_or(duration));
         let Some(job) = deployment.jobs.get_mut(index) else {
             return;

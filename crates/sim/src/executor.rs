@@ -63,6 +63,8 @@ pub struct JobEnd {
     pub exit: JobExit,
     /// Standard output and standard error, as they came.
     pub output: String,
+    /// How long it took in simulated seconds, where that is known better than by the app's timing.
+    pub seconds: Option<u64>,
 }
 
 /// Whatever carries out a job.
@@ -96,6 +98,7 @@ impl Execute for Processes {
         run(job, self.limit).unwrap_or_else(|error| JobEnd {
             exit: JobExit::NotExecutable,
             output: format!("ERROR component could not be started: {error}\n"),
+            seconds: None,
         })
     }
 }
@@ -117,6 +120,7 @@ fn run(job: &JobStart, limit: Duration) -> io::Result<JobEnd> {
                     return Ok(JobEnd {
                         exit: JobExit::Code(0),
                         output: String::new(),
+                        seconds: None,
                     });
                 }
             }
@@ -156,6 +160,7 @@ fn run(job: &JobStart, limit: Duration) -> io::Result<JobEnd> {
     Ok(JobEnd {
         exit,
         output: String::from_utf8_lossy(&output).into_owned(),
+        seconds: None,
     })
 }
 
@@ -354,7 +359,8 @@ mod tests {
             end,
             JobEnd {
                 exit: JobExit::Killed,
-                output: "begun\n".to_owned()
+                output: "begun\n".to_owned(),
+                seconds: None,
             }
         );
     }

@@ -50,20 +50,32 @@ pub enum Specs {
 }
 
 impl World {
-    /// Looks at an app once everything has happened that was due by now.
-    ///
-    /// There is nothing to see where a request is still on its way, or reading itself changes something: then only a
-    /// request tells.
+    /// Looks at an app, by its id, once everything has happened that was due by now; nothing where there is none.
     pub fn peek<T>(&self, app: &str, look: impl FnOnce(Peek<'_>) -> T) -> Option<T> {
-        self.at_now(|state| {
-            let quiet = state.delayed.is_empty() && state.knobs.ev_on_read != EvOnRead::Changing;
-            let app = state.app(app).ok().filter(|_| quiet)?;
+        self.with(|state| {
+            // What arrives late has its effect at its own time, and only a request lets it in.
+            let due = state.delayed.iter().map(|(due, _)| *due);
+            let now = due.fold(state.clock.now(), jiff::Timestamp::min);
+            state.advance(now);
+            let app = state.app(app).ok()?;
             Some(look(Peek { state, app }))
         })
     }
 }
 
 impl<'a> Peek<'a> {
+    /// Tells whether a request is still on its way that would arrive before another one.
+    #[must_use]
+    pub fn is_awaiting_a_request(&self) -> bool {
+        !self.state.delayed.is_empty()
+    }
+
+    /// Tells whether reading the app by a request changes what it reads.
+    #[must_use]
+    pub fn is_changed_by_reading(&self) -> bool {
+        self.state.knobs.ev_on_read == EvOnRead::Changing
+    }
+
     /// Returns the `Date` that an answer would have.
     #[must_use]
     pub fn date(&self) -> String {
@@ -104,6 +116,13 @@ impl<'a> Peek<'a> {
             self.app.pinned_deployment(),
         ]
         .map(|held| held.map(|held| self.glimpse(held)))
+    }
+
+    /// Returns all deployments, newest first.
+    pub fn deployments(&self) -> impl Iterator<Item = Glimpse<'a>> + use<'a> {
+        let this = *self;
+        let deployments = this.app.deployments.iter().rev();
+        deployments.map(move |each| this.glimpse(each))
     }
 
     /// Returns the deployments that the list shows, newest first.
@@ -151,6 +170,66 @@ impl<'a> Glimpse<'a> {
     #[must_use]
     pub fn spec(&self) -> &'a Arc<Value> {
         &self.deployment.spec
+    }
+
+    /// Returns its phase, in the API's word.
+    #[must_use]
+    pub fn phase(&self) -> &'static str {
+        self.deployment.phase.text()
+    }
+
+    /// Returns when it came into its phase.
+    #[must_use]
+    pub fn phase_at(&self) -> Timestamp {
+        self.deployment.phase_at
+    }
+
+    /// Returns when it was made.
+    #[must_use]
+    pub fn created_at(&self) -> Timestamp {
+        self.deployment.created_at
+    }
+
+    /// Returns what made it, in the API's words.
+    #[must_use]
+    pub fn cause(&self) -> &'a str {
+        &self.deployment.cause.text
+    }
+
+    /// Returns the type of what made it.
+    #[must_use]
+    pub fn cause_type(&self) -> &'static str {
+        self.deployment.cause.kind.text()
+    }
+
+    /// Returns the user who made it.
+    #[must_use]
+    pub fn user(&self) -> Option<&'a str> {
+        self.deployment
+            .cause
+            .details
+            .pointer("/digitalocean_user_action/user/email")
+            .and_then(Value::as_str)
+    }
+
+    /// Returns the jobs whose processes were cut short from outside: name, begin and end.
+    pub fn cut_short(&self) -> impl Iterator<Item = (&'a str, Timestamp, Timestamp)> + use<'a> {
+        self.deployment.jobs.iter().filter_map(|job| {
+            let (begin, end) = (job.process_at?, job.cancelled_at?);
+            Some((job.name.as_str(), begin, end))
+        })
+    }
+
+    /// Returns the deployment before it.
+    #[must_use]
+    pub fn previous(&self) -> Option<&'a str> {
+        self.deployment.previous.as_deref()
+    }
+
+    /// Returns the deployment that it copies.
+    #[must_use]
+    pub fn cloned_from(&self) -> Option<&'a str> {
+        self.deployment.cloned_from.as_deref()
     }
 
     /// Returns the deployment without its spec.

@@ -142,6 +142,7 @@ fn of(found: &Found, deployments: Vec<Deployment>, entries: Vec<LedgerEntry>) ->
         health_before: None,
         firewall: FirewallView::Unread,
         doings: Doings::default(),
+        wrote: Vec::new(),
     };
     let live = live(app, &seen).cloned();
     let records = RunRecord::all(&app.spec);

@@ -34,14 +34,12 @@ pub const BUILD: Duration = minutes(60);
 pub const DEPLOY: Duration = minutes(20);
 /// How much longer than its own limit a job may be seen running, before our deployment is cancelled.
 pub const JOB_SLACK: Duration = minutes(5);
-/// How long a job's open step in an active deployment is believed; no job of ours may run longer than that.
-pub const ACTIVE_JOB: Duration = minutes(6 * 60);
 /// How long after a failure the platform's rollback may take to appear.
 pub const ROLLBACK_APPEARS: Duration = minutes(5);
 /// How long a deployment that was asked to cancel may take to end.
 pub const CANCEL_SETTLES: Duration = minutes(5);
-/// How long the clean-up may be refused or fail before a person is called.
-pub const REMOVAL_TRIES: Duration = minutes(10);
+/// How long the clean-up, or an edit put back, may be refused or fail before a person is called.
+pub const WRITE_TRIES: Duration = minutes(10);
 /// How often the removal is put again when its deployment did not become live.
 pub const REMOVALS: usize = 3;
 /// How long the deployment without the job may take.
@@ -60,6 +58,10 @@ pub const LOG_EVERY: Duration = Duration::from_secs(15);
 pub const CLEAN_UP_RESERVE: Duration = minutes(10);
 /// The post step's whole budget: the Actions runner ends a cancelled job five minutes after the cancel.
 pub const POST: Duration = minutes(4);
+/// How long a sweep may take: one clean-up deployment with room to be put again.
+pub const SWEEP: Duration = minutes(60);
+/// How much longer than its time a process may take to end: one last request that gets no answer.
+pub const LAST_REQUEST: Duration = Duration::from_secs(40);
 /// How long a job may be in the spec without a deployment that carries it being listed (lists may lag by 30 s).
 pub const LIST_LAG: Duration = minutes(1);
 /// How often the ledger is asked to take an outcome.
@@ -72,10 +74,10 @@ pub const WRITE_AGAIN: Duration = Duration::from_secs(12);
 /// The shortest time between two looks.
 pub const POLL_MIN: Duration = Duration::from_secs(5);
 /// The longest time between two looks.
-pub const POLL_MAX: Duration = Duration::from_secs(30);
-/// What part of a wait so far may pass until the next look: seen a twelfth late at the most, a build of five minutes
-/// takes 30 looks and one of an hour not many more, so that a run keeps well under the platform's limit of calls.
-const POLL_PART: u32 = 12;
+pub const POLL_MAX: Duration = Duration::from_secs(60);
+/// What part of a wait so far may pass until the next look: seen a tenth late at the most, a build of five minutes takes
+/// 26 looks and one of an hour not many more, so that a run keeps well under the platform's limit of calls.
+const POLL_PART: u32 = 10;
 
 /// Returns how long until the next look at something that has gone on since `since`.
 #[must_use]

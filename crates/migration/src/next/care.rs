@@ -4,13 +4,13 @@
 
 use super::{Action, Next, Running, WaitFor, bounds, wait};
 use crate::ledger::{Proof, proof};
+use crate::stage::Stage;
 use crate::{
     AppView, JobName, LostEdits, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef,
     after, carried, elapsed, is_live, live, lost_edits,
 };
 use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
-use std::time::Duration;
 
 /// The jobs that one run answers for.
 #[derive(Debug, Clone)]
@@ -25,8 +25,6 @@ pub(crate) struct Care {
     pub(crate) clean_up_from: Timestamp,
     /// When everything ends.
     pub(crate) deadline: Timestamp,
-    /// How long the job itself may run.
-    pub(crate) job_timeout: Duration,
 }
 
 /// One job with what it was to run.
@@ -61,7 +59,6 @@ impl Care {
                 .checked_sub(jiff::SignedDuration::try_from(reserve).unwrap_or_default())
                 .unwrap_or(deadline),
             deadline,
-            job_timeout: plan.request.settings.job_timeout,
         }
     }
 
@@ -204,97 +201,69 @@ impl Care {
         let AppView::Present(app) = &seen.app else {
             return None;
         };
-        self.flight(seen)
-            .or_else(|| self.logs(seen, bounds::LOG_TRIES_BEFORE_REMOVAL))
-            .or_else(|| self.rolling_back(seen))
-            .or_else(|| self.settling(seen))
-            .or_else(|| self.removal(app, seen))
+        let before = |seen| {
+            self.logs(seen, bounds::LOG_TRIES_BEFORE_REMOVAL)
+                .or_else(|| self.rolling_back(seen))
+        };
+        match self.flight(seen) {
+            Hold::Next(next) => return Some(next),
+            Hold::Left => return None,
+            Hold::Clear => {}
+        }
+        if let Some(next) = before(seen) {
+            return Some(next);
+        }
+        match self.settling(seen) {
+            Hold::Next(next) => return Some(next),
+            Hold::Left => return None,
+            Hold::Clear => {}
+        }
+        self.removal(app, seen)
             .or_else(|| self.replaced(app, seen))
             .or_else(|| self.logs(seen, bounds::LOG_TRIES))
     }
 
     /// A carrier is in flight: followed, and cancelled only where it is our own and past its bounds.
-    fn flight(&self, seen: &Observed) -> Option<Next> {
+    fn flight(&self, seen: &Observed) -> Hold {
         let flying = self
             .carriers(seen)
             .into_iter()
-            .find(|(one, job)| self.live(one, job, seen));
+            .find(|(one, job)| Self::live(one, job, seen));
         let Some((deployment, job)) = flying else {
-            return self.unlisted(seen);
+            return self.unlisted(seen).map_or(Hold::Clear, Hold::Next);
         };
         let ours = self.own(seen).map(|own| &own.id) == Some(&deployment.id);
-        let progress = deployment
-            .progress
-            .as_ref()
-            .map(|progress| progress.job_status(&job.name.to_string()));
-        let started = progress
-            .as_ref()
-            .is_some_and(|status| begun(&status.deploy));
-        let overdue = self.overdue(seen, deployment, job, Duration::ZERO);
+        let (started, since, bound) = match Stage::of(deployment, &job.name) {
+            Some(stage) => (stage.started, stage.since, stage.bound),
+            None => (false, seen.since, after(seen.since, bounds::BUILD)),
+        };
         let stop = match self.running {
             Running::Cancel => true,
-            Running::Await => overdue || (!started && seen.now >= self.clean_up_from),
+            Running::Await => seen.now > bound || (!started && seen.now >= self.clean_up_from),
             Running::LeaveAlone => false,
         };
         if stop && ours && !seen.doings.cancelled.contains(&deployment.id) {
-            return Some(Next::Do(Action::Cancel(deployment.id.clone())));
+            return Hold::Next(Next::Do(Action::Cancel(deployment.id.clone())));
         }
         if seen.now >= self.deadline || (seen.mode == Mode::Post && !ours) {
-            // Left to itself: the caller's verdict says so, the lease bounds what it can still do.
-            return None;
+            // A job that may run is not killed by taking it out: the verdict says so, and its lease bounds what a copy
+            // of it can still do.
+            return Hold::Left;
         }
-        let begun = progress.and_then(|status| status.started_at.filter(|_| started));
-        let since = begun
-            .or(deployment.phase_updated_at)
-            .or(deployment.created_at);
-        let poll = bounds::poll(since.unwrap_or(seen.since), seen.now);
         let what = WaitFor::Job(deployment.id.clone(), deployment.phase.clone());
-        Some(wait(what, poll, self.deadline))
+        // The world is looked at again when what is done about it changes, at the latest.
+        let given_up = after(bound, bounds::CANCEL_SETTLES);
+        let times = [bound, given_up, self.clean_up_from, self.deadline];
+        let until = times.into_iter().filter(|time| *time > seen.now).min();
+        let poll = bounds::poll(since, seen.now);
+        Hold::Next(wait(what, poll, until.unwrap_or(self.deadline)))
     }
 
     /// Whether a carrier must still be waited for: its job may run or start, and it is not past all bounds.
-    fn live(&self, deployment: &Deployment, job: &Cared, seen: &Observed) -> bool {
+    fn live(deployment: &Deployment, job: &Cared, seen: &Observed) -> bool {
+        let given_up = Stage::of(deployment, &job.name).map(|stage| stage.given_up());
         is_live(deployment, &job.name, seen.now)
-            && !self.overdue(seen, deployment, job, bounds::CANCEL_SETTLES)
-    }
-
-    /// Whether a carrier is more than `grace` past the bound of the phase it is in.
-    fn overdue(
-        &self,
-        seen: &Observed,
-        deployment: &Deployment,
-        job: &Cared,
-        grace: Duration,
-    ) -> bool {
-        let progress = deployment
-            .progress
-            .as_ref()
-            .map(|progress| progress.job_status(&job.name.to_string()));
-        let started = progress
-            .as_ref()
-            .is_some_and(|status| begun(&status.deploy));
-        let since = deployment
-            .phase_updated_at
-            .or(deployment.created_at)
-            .unwrap_or(seen.since);
-        let (since, bound) = match &deployment.phase {
-            _ if started => {
-                let began = progress.and_then(|status| status.started_at);
-                (
-                    began.unwrap_or(since),
-                    self.job_timeout.saturating_add(bounds::JOB_SLACK),
-                )
-            }
-            Phase::PendingBuild => (since, bounds::PENDING_BUILD),
-            Phase::Building => (since, bounds::BUILD),
-            Phase::PendingDeploy | Phase::Deploying | Phase::Active => (since, bounds::DEPLOY),
-            Phase::Unknown
-            | Phase::Superseded
-            | Phase::Error
-            | Phase::Canceled
-            | Phase::Other(_) => (since, bounds::BUILD),
-        };
-        elapsed(since, seen.now) > bound.saturating_add(grace)
+            && given_up.is_none_or(|given_up| seen.now <= given_up)
     }
 
     /// The job is in the spec (or our PUT was applied), and no deployment that carries it is listed yet.
@@ -311,8 +280,11 @@ impl Care {
 
     /// Logs of carriers that have ended are read, at most `tries` times each.
     fn logs(&self, seen: &Observed, tries: u32) -> Option<Next> {
+        if seen.now >= self.deadline {
+            return None;
+        }
         for (deployment, job) in self.carriers(seen) {
-            if self.live(deployment, job, seen) {
+            if Self::live(deployment, job, seen) {
                 continue;
             }
             match proof(deployment, &job.name, &job.steps, job.mode, seen) {
@@ -367,11 +339,8 @@ impl Care {
         (seen.now < until).then(|| wait(WaitFor::Rollback, poll, until))
     }
 
-    /// A deployment of somebody else's (or the rollback) is in flight: a PUT now might cancel it.
-    fn settling(&self, seen: &Observed) -> Option<Next> {
-        if seen.mode == Mode::Post {
-            return None;
-        }
+    /// A deployment of somebody else's (or the rollback) is in flight: a PUT now might cancel it, and with it a push.
+    fn settling(&self, seen: &Observed) -> Hold {
         let removed = seen
             .doings
             .removals
@@ -383,25 +352,31 @@ impl Care {
         let other = seen
             .deployments
             .iter()
-            .find(|one| one.phase.is_in_flight() && removed != Some(&one.id))?;
+            .find(|one| one.phase.is_in_flight() && removed != Some(&one.id));
+        let Some(other) = other else {
+            return Hold::Clear;
+        };
         let since = other.created_at.unwrap_or(seen.since);
         let until = after(since, bounds::OTHER_SETTLES).min(self.clean_up_from);
+        if seen.mode == Mode::Post && seen.now >= until {
+            return Hold::Left;
+        }
         if seen.now >= until || (!carried(other).is_empty() && self.running == Running::LeaveAlone)
         {
-            return None;
+            return Hold::Clear;
         }
         let what = match other.rolls_back() {
             Some(_) => WaitFor::Rollback,
             None => WaitFor::OtherDeployment(other.id.clone(), other.phase.clone()),
         };
         let since = other.phase_updated_at.unwrap_or(since);
-        Some(wait(what, bounds::poll(since, seen.now), until))
+        Hold::Next(wait(what, bounds::poll(since, seen.now), until))
     }
 
-    /// A job is still in the spec: it is taken out.
+    /// A job is still in the spec: it is taken out, unless the app is pinned, for then the platform takes no update.
     fn removal(&self, app: &App, seen: &Observed) -> Option<Next> {
         let names = self.in_spec(app);
-        if names.is_empty() {
+        if names.is_empty() || app.pinned.is_some() {
             return None;
         }
         self.remove(names, seen)
@@ -419,7 +394,7 @@ impl Care {
             return Some(wait(WaitFor::CleanUp, bounds::poll(since, seen.now), until));
         }
         let carrying = self.live_carrying(app, seen);
-        if carrying.is_empty() || flying {
+        if carrying.is_empty() || flying || app.pinned.is_some() {
             return None;
         }
         self.remove(carrying, seen)
@@ -447,7 +422,7 @@ impl Care {
             .filter(|put| put.outcome != PutResult::NotApplied)
             .count();
         let first = removals.first().map_or(seen.now, |put| put.at);
-        let until = after(first, bounds::REMOVAL_TRIES);
+        let until = after(first, bounds::WRITE_TRIES);
         let refused = removals
             .last()
             .is_some_and(|put| put.outcome == PutResult::NotApplied);
@@ -480,10 +455,12 @@ fn built_in_vain(deployment: &Deployment) -> bool {
         .any(|step| step.name == "build" && step.status == StepStatus::Error)
 }
 
-/// Whether a job's deploy side shows that its process was started.
-fn begun(status: &StepStatus) -> bool {
-    match status {
-        StepStatus::Running | StepStatus::Success | StepStatus::Error => true,
-        StepStatus::Pending | StepStatus::Unknown | StepStatus::Other(_) => false,
-    }
+/// What holds the clean-up back.
+enum Hold {
+    /// This comes first.
+    Next(Next),
+    /// Something that is not ours to end; it is left to itself, and the clean-up to whoever comes later.
+    Left,
+    /// Nothing.
+    Clear,
 }

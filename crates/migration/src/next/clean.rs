@@ -1,23 +1,21 @@
 //! The sweeper: takes out temporary jobs that a run left behind.
 
 use super::care::Cared;
-use super::{Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, finish, outcome, wait};
+use super::{
+    Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, finish, outcome, stopped, wait,
+};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis,
     JobName, Key, LedgerEntry, LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode,
-    RunRecord, Stop, Verdict, VerdictFacts, after, carried, is_live,
+    RunRecord, Verdict, VerdictFacts, after, carried, is_live,
 };
 use app_spec::App;
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// How long a sweep may take: one clean-up deployment with room to be put again.
-const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// What to do next to put the app back.
 pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
-    if seen.stop == Some(Stop::Signal) {
-        return end(goal, seen, Some(Reason::Interrupted));
+    if let Some(stop) = seen.stop {
+        return end(goal, seen, Some(stopped(stop)));
     }
     let app = match &seen.app {
         AppView::Present(app) => app.as_ref(),
@@ -59,7 +57,8 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
         .ledger
         .entries()
         .iter()
-        .filter(|entry| entry.outcome.is_none());
+        // Those that this process has closed stay its business.
+        .filter(|entry| entry.outcome.is_none() || seen.doings.recorded.contains(&entry.id));
     names.extend(open.map(|entry| JobName {
         key: entry.claim.key.clone(),
         epoch: entry.claim.epoch,
@@ -68,7 +67,7 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
     let jobs = names.into_iter().map(|name| cared(name, seen)).collect();
     let deadline = match seen.mode {
         Mode::Post => after(seen.since, bounds::POST),
-        Mode::Main | Mode::Sweep => after(seen.since, SWEEP),
+        Mode::Main | Mode::Sweep => after(seen.since, bounds::SWEEP),
     };
     let reserve = match seen.mode {
         Mode::Post => bounds::POST / 4,
@@ -82,7 +81,6 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
             .checked_sub(jiff::SignedDuration::try_from(reserve).unwrap_or_default())
             .unwrap_or(deadline),
         deadline,
-        job_timeout: SWEEP,
     }
 }
 
@@ -194,7 +192,7 @@ fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
     facts.disarmed = outcome::disarmed(seen, &care);
     facts.removed.clone_from(&seen.doings.removed);
     facts.repaired.clone_from(&seen.doings.repaired);
-    facts.conflicts = care.lost_edits(seen).conflicts;
+    facts.conflicts = outcome::conflicts(seen, &care);
     let reason = told.unwrap_or(match clean_up {
         _ if !running.is_empty() && goal.running == Running::LeaveAlone => Reason::Skipped,
         CleanUpAxis::Blocked if !running.is_empty() => Reason::Detached,

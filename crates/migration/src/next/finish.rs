@@ -3,8 +3,9 @@
 use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
 use crate::{
     EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
-    Plan, after, elapsed, extra_rules,
+    Plan, PutResult, RunRecord, after, elapsed, extra_rules,
 };
+use app_spec::App;
 use std::time::Duration;
 
 /// Between two health probes.
@@ -25,13 +26,32 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
 /// What our own updates overwrote is put back, once nothing of ours is in the app and nothing is in flight.
 pub(super) fn repair(seen: &Observed, care: &Care) -> Option<Next> {
     let flying = seen.deployments.iter().any(|one| one.phase.is_in_flight());
-    let may = seen.mode != Mode::Post && !flying && outcome::out(seen, care);
-    (may && owed(seen, care)).then(|| Next::Do(Action::Repair(care.names())))
+    if seen.mode == Mode::Post || flying || !outcome::out(seen, care) || !owed(seen, care) {
+        return None;
+    }
+    let refused = seen.doings.repairs.last().map(|put| put.at);
+    let due = refused
+        .map(|at| after(at, bounds::WRITE_AGAIN))
+        .filter(|due| seen.now < *due);
+    Some(match due {
+        Some(due) => wait(WaitFor::RepairAgain, elapsed(seen.now, due), due),
+        None => Next::Do(Action::Repair(care.names())),
+    })
 }
 
 /// Whether somebody's edit is still to be put back: whoever closes the claim before that takes away its last trace.
 pub(super) fn owed(seen: &Observed, care: &Care) -> bool {
-    seen.doings.repairs.len() < REPAIRS && care.lost_edits(seen).spec.is_some()
+    let repairs = &seen.doings.repairs;
+    let applied = repairs
+        .iter()
+        .filter(|put| put.outcome != PutResult::NotApplied);
+    let first = repairs.first().map_or(seen.now, |put| put.at);
+    // Beside another run's job nothing is put back: an update now would end it.
+    let free = |app: &App| RunRecord::all(&app.spec).is_empty();
+    crate::app_of(seen).is_some_and(free)
+        && applied.count() < REPAIRS
+        && seen.now < after(first, bounds::WRITE_TRIES)
+        && care.lost_edits(seen).spec.is_some()
 }
 
 fn health(plan: &Plan, seen: &Observed) -> Option<Next> {

@@ -4,11 +4,12 @@
 
 use super::{Action, Care, Next, WaitFor, bounds, clean, done, may_insert, outcome, wait};
 use crate::{
-    AppView, Contains, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
+    AppView, Contains, Estimate, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
     PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
     planned_commit,
 };
 use app_spec::{App, Phase};
+use std::time::Duration;
 
 /// What to do about a plan whose job is not known to be inserted.
 pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
@@ -21,15 +22,18 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     if !may_insert(seen.mode) {
         return end(plan, seen, care, Reason::Skipped);
     }
+    if elapsed(seen.now, care.deadline) < time_needed(plan) {
+        return end(plan, seen, care, Reason::Deadline);
+    }
     if let Some(refused) = &seen.doings.insert_refused {
         match refused {
             PutRefused::Access => return end(plan, seen, care, Reason::MissingScope),
             PutRefused::Spec(_) => return end(plan, seen, care, Reason::SpecRefused),
             PutRefused::Busy => {
-                let until = after(
-                    seen.doings.insert.as_ref().map_or(seen.now, |put| put.at),
-                    bounds::WRITE_AGAIN,
-                );
+                let sent = seen.doings.insert.as_ref().map_or(seen.now, |put| put.at);
+                // The longer it is refused, the more rarely it is asked.
+                let pause = bounds::poll(seen.since, sent).max(bounds::WRITE_AGAIN);
+                let until = after(sent, pause);
                 if seen.now < until {
                     return wait(WaitFor::Platform, elapsed(seen.now, until), until);
                 }
@@ -40,6 +44,20 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         .or_else(|| merge_deployment(plan, app, seen, care))
         .or_else(|| fits(plan, app, seen))
         .unwrap_or_else(|| claimed(plan, seen, care))
+}
+
+/// How much of the run's time must be left for an insert: what insert, job and clean-up are expected to take, and the
+/// time that is kept for the clean-up whatever happens.
+fn time_needed(plan: &Plan) -> Duration {
+    let Estimate {
+        to_start,
+        job,
+        clean_up,
+        ..
+    } = plan.estimate;
+    [to_start, job, clean_up, bounds::CLEAN_UP_RESERVE]
+        .into_iter()
+        .fold(Duration::ZERO, Duration::saturating_add)
 }
 
 /// The app's own state allows it.

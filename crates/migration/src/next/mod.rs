@@ -142,6 +142,8 @@ pub enum WaitFor {
     Log,
     /// The platform refuses or fails the removal; it is tried again.
     RemovalAgain,
+    /// The platform refuses or fails an edit that is put back; it is tried again.
+    RepairAgain,
     /// The deployment without the job.
     CleanUp,
     /// The next health answer.
@@ -173,6 +175,9 @@ impl fmt::Display for WaitFor {
             }
             Self::Log => f.write_str("waiting for the job's log"),
             Self::RemovalAgain => f.write_str("the removal was not accepted; trying again"),
+            Self::RepairAgain => {
+                f.write_str("putting somebody's edit back was not accepted; trying again")
+            }
             Self::CleanUp => {
                 f.write_str("the job is out of the spec; waiting for the deployment without it")
             }
@@ -194,13 +199,8 @@ fn migrate(plan: &Plan, seen: &Observed) -> Next {
     let care = Care::of_plan(plan, seen);
     let attempted = care.attempted(seen);
     // Before everything else, for a platform that gives no answer is no reason to stay.
-    if seen.stop == Some(Stop::Signal) {
-        return done(outcome::of_plan(
-            plan,
-            seen,
-            &care,
-            Some(Reason::Interrupted),
-        ));
+    if let Some(stop) = seen.stop {
+        return done(outcome::of_plan(plan, seen, &care, Some(stopped(stop))));
     }
     if let Some(blocked) = blocked(seen, attempted, plan) {
         return blocked;
@@ -218,6 +218,13 @@ fn migrate(plan: &Plan, seen: &Observed) -> Next {
     care.next(seen)
         .or_else(|| finish::repair(seen, &care))
         .unwrap_or_else(|| finish::next(plan, seen, &care))
+}
+
+fn stopped(stop: Stop) -> Reason {
+    match stop {
+        Stop::Signal => Reason::Interrupted,
+        Stop::OutOfTime => Reason::Deadline,
+    }
 }
 
 /// What follows where the app can't be read.

@@ -248,6 +248,7 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
             .filter(|id| own.map(|own| &own.id) != Some(id))
             .collect(),
         disarmed: disarmed(seen, care),
+        pinned: app.is_some_and(|app| app.pinned.is_some()),
         executions: epoch.map_or(0, |epoch| epoch.executions),
         changed_by_others: app
             .map(|app| changed_by_others(plan, app, seen, care))
@@ -263,8 +264,21 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
         recorded: !seen.doings.recorded.is_empty(),
         removed: seen.doings.removed.clone(),
         repaired: seen.doings.repaired.clone(),
-        conflicts: care.lost_edits(seen).conflicts,
+        conflicts: conflicts(seen, care),
     }
+}
+
+/// Places of the spec that an update of ours overwrote and that are not put back: somebody must look at them.
+pub(super) fn conflicts(seen: &Observed, care: &Care) -> Vec<String> {
+    let lost = care.lost_edits(seen);
+    let mut places = lost.conflicts;
+    // The post step has no time to put anything back.
+    if seen.mode == Mode::Post || !finish::owed(seen, care) {
+        places.extend(lost.paths);
+    }
+    places.sort();
+    places.dedup();
+    places
 }
 
 pub(super) fn disarmed(seen: &Observed, care: &Care) -> Vec<DisarmedCopy> {

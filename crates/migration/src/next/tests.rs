@@ -117,6 +117,7 @@ fn seen(now: &str, jobs: &[Value], active: &str, deployments: &[Value]) -> Obser
         health_before: None,
         firewall: FirewallView::Unread,
         doings: Doings::default(),
+        wrote: Vec::new(),
     }
 }
 
@@ -238,10 +239,15 @@ fn claimed(mut world: Observed, entries: Vec<LedgerEntry>, own: u64) -> Observed
     world
 }
 
+fn sent() -> app_spec::Fingerprint {
+    app_of(&quiet("00:31:00")).unwrap().spec.fingerprint()
+}
+
 fn inserted(mut world: Observed, at: &str, outcome: PutResult) -> Observed {
     world.doings.insert = Some(Put {
         at: time(at),
         outcome,
+        sent: sent(),
     });
     world
 }
@@ -570,6 +576,7 @@ fn put_back(evidence: Evidence) -> Observed {
     world.doings.removals.push(Put {
         at: time("00:42:00"),
         outcome: PutResult::Applied(Some(DeploymentId::new("d3"))),
+        sent: sent(),
     });
     with_log(world, "d2", evidence)
 }
@@ -728,6 +735,7 @@ fn a_newest_good_deployment_that_carries_the_job_is_replaced() {
     let removal = Put {
         at: time("00:42:00"),
         outcome: PutResult::Applied(Some(DeploymentId::new("d3"))),
+        sent: sent(),
     };
     world.doings.removals.push(removal.clone());
     assert_eq!(
@@ -764,6 +772,7 @@ fn the_firewall_is_not_touched_while_the_job_is_in() {
     let refused = Put {
         at: time("00:42:00"),
         outcome: PutResult::Ambiguous,
+        sent: sent(),
     };
     stuck.doings.removals = vec![refused; 3];
     let verdict = verdict(next(&goal, &stuck));

@@ -1,6 +1,6 @@
 //! How long things are expected to take.
 
-use crate::{Estimate, Observed, elapsed};
+use crate::{Estimate, Observed, bounds, elapsed};
 use app_spec::{App, CauseKind, Deployment, Phase, Step};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -17,9 +17,11 @@ pub(super) const DEFAULT_CLEAN_UP: Duration = Duration::from_secs(10 * 60);
 /// of the app.
 const MEASURED: usize = 5;
 
-/// The longest span that is believed: the platform ends a build after one hour and deploys in minutes; anything above
-/// is a time that was changed later, and a lease made from it would be no guard.
-const BELIEVED: Duration = Duration::from_secs(2 * 60 * 60);
+/// The longest span that is believed: as long as a deployment of ours may take to reach its job; anything above is a
+/// time that was changed later, and a lease made from it would be no guard.
+const BELIEVED: Duration = Duration::from_secs(
+    bounds::PENDING_BUILD.as_secs() + bounds::BUILD.as_secs() + bounds::DEPLOY.as_secs(),
+);
 
 /// Returns how long the insert, the job and the clean-up are expected to take, by the median of the app's newest good
 /// deployments.

@@ -3,15 +3,13 @@
 use super::state::{is_stale, runs_in_a_good_deployment};
 use crate::check::command_findings;
 use crate::document::{in_backticks, in_words};
+use crate::stage::PLATFORM_JOB_TIMEOUT;
 use crate::{
     Entry, Finding, FirewallPolicy, FirewallView, HealthCheck, Kind, Observed, Plan, Reviewed,
     RunMode, RunRecord, Severity, Shell, extra_rules,
 };
 use app_spec::{App, Component, EnvKind, JobKind};
 use std::time::Duration;
-
-/// What the platform gives a job whose `timeout` is not set, and our own default.
-const PLATFORM_JOB_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// How much of a deadline is kept beside the insert, the job and the clean-up.
 const RESERVE: Duration = Duration::from_secs(10 * 60);

@@ -209,6 +209,7 @@ impl World {
             health_before: self.health_before,
             firewall: self.firewall.clone(),
             doings: Doings::default(),
+            wrote: Vec::new(),
         }
     }
 }

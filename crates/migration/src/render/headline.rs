@@ -172,7 +172,6 @@ fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
             Mark::Bad,
             "; its deployment was cancelled or superseded from outside",
         ),
-        Reason::Stopped => tail(Mark::Look, "; a person stopped it"),
         Reason::NeverStarted | Reason::Unproven => (Mark::Look, what),
         Reason::EarlierUnproven => (
             Mark::Look,

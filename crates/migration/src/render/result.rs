@@ -91,7 +91,7 @@ impl Status {
             | Reason::Detached
             | Reason::AppGone => Self::Failed,
             Reason::StartTimedOut | Reason::JobTimedOut | Reason::Deadline => Self::TimedOut,
-            Reason::Stopped | Reason::Interrupted | Reason::Terminated => Self::Cancelled,
+            Reason::Interrupted | Reason::Terminated => Self::Cancelled,
             Reason::Superseded => Self::Superseded,
             Reason::Unproven | Reason::EarlierUnproven => Self::Unproven,
             Reason::Usage

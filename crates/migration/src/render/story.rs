@@ -362,7 +362,7 @@ pub(crate) fn notes(report: &Report, verdict: &Verdict) -> Vec<Words> {
     }
     if !facts.conflicts.is_empty() {
         notes.push(words![
-            "An update of ours may have overwritten somebody's edit of the app spec, and what should stand there can't be told: ",
+            "An update of ours may have overwritten somebody's edit of the app spec, and it was not put back: ",
             list(facts.conflicts.iter().map(own)),
             ". Compare the deployments' app specs in the control panel and set these places as they should be."
         ]);

@@ -225,6 +225,11 @@ fn take_out(report: &Report, links: &Links, verdict: &Verdict) -> Vec<Todo> {
     let job = verdict.facts.job.as_ref();
     let named = job.map_or_else(|| words!["the temporary job"], |job| words!["job ", job]);
     let mut todo = Vec::new();
+    if verdict.facts.pinned {
+        todo.push(Todo::Say(words![
+            "A rollback pins the app, and while it does the platform takes no update. Commit or revert the rollback in the control panel first."
+        ]));
+    }
     match verdict.job {
         JobAxis::Running => todo.push(Todo::Say(words![
             "The job may still run. Wait for its end in the platform's log if you can; then take ", named, " out of ", app(report), ":"

@@ -426,7 +426,7 @@ async fn a_stop_ends_within_seconds_and_a_post_step_cleans_up() {
                 break;
             }
         }
-        harbour.stop.stop(migration::Stop::Signal);
+        harbour.stop.stop();
         tokio::time::Instant::now()
     };
     let (ended, asked) = tokio::join!(

@@ -243,6 +243,7 @@ pub(crate) fn jobs_exit(world: &World, code: i32) {
     world.set_executor(move |_: &JobStart| JobEnd {
         exit: JobExit::Code(code),
         output: "one\ntwo\n".to_owned(),
+        seconds: None,
     });
 }
 

@@ -162,6 +162,7 @@ async fn jobs_for_failures_run_when_something_fails() {
     client.world.set_executor(|job: &JobStart| JobEnd {
         exit: JobExit::Code(i32::from(job.component == "once")),
         output: String::new(),
+        seconds: None,
     });
     let mut spec = client.spec().await;
     let mut rescue = job("rescue", "x");

@@ -121,7 +121,7 @@ pub(super) async fn run(
     });
     let (ended, ()) = tokio::join!(migrate, told.follow(received));
     drop(over);
-    let patience = if work.host.stop.get().is_some() {
+    let patience = if work.host.stop.is_asked() {
         AFTER_SIGNAL
     } else {
         LAST_EDIT
@@ -135,20 +135,19 @@ pub(super) async fn run(
     report.redactor = work.redactor.clone();
     blame(&mut report, &ready.ledger);
     // The newest word of the ledger; where it is not to be had, what was read before still stands.
-    report.epochs = match work.host.stop.get() {
-        None => {
-            let key = Key::of(&ready.found.app.id, &ready.request.manifest.id);
-            let newest = work.bounded(ready.ledger.entries(&key)).await;
-            newest.and_then(Result::ok).unwrap_or(ready.epochs)
-        }
-        Some(_) => ready.epochs,
+    report.epochs = if work.host.stop.is_asked() {
+        ready.epochs
+    } else {
+        let key = Key::of(&ready.found.app.id, &ready.request.manifest.id);
+        let newest = work.bounded(ready.ledger.entries(&key)).await;
+        newest.and_then(Result::ok).unwrap_or(ready.epochs)
     };
     note_end(work, &report);
     let attempted = report
         .verdict
         .as_ref()
         .is_some_and(|verdict| verdict.job != JobAxis::NotAttempted);
-    if let (Some(pull), true, None) = (pull, attempted, work.host.stop.get()) {
+    if let (Some(pull), true, false) = (pull, attempted, work.host.stop.is_asked()) {
         work.bounded(hand_over(work, &report, pull)).await;
     }
     let stage = match report.reason().map(Reason::exit) {
@@ -163,7 +162,7 @@ pub(super) async fn run(
             .bounded(work.publisher.find(pull, report.key()))
             .await
             .flatten();
-        if let (Some(stage), Some(_), None) = (stage, &posted, work.host.stop.get()) {
+        if let (Some(stage), Some(_), false) = (stage, &posted, work.host.stop.is_asked()) {
             work.bounded(work.publisher.label(pull, labels, stage))
                 .await;
             work.publisher.hand_out(&report, links, posted.as_ref());
@@ -271,7 +270,7 @@ pub(crate) async fn finish(
             .bounded(work.publisher.comment(pull, &report, links))
             .await
             .flatten();
-        if let (Some(stage), None) = (stage, work.host.stop.get()) {
+        if let (Some(stage), false) = (stage, work.host.stop.is_asked()) {
             work.bounded(work.publisher.label(pull, labels, stage))
                 .await;
         }
@@ -283,7 +282,7 @@ pub(crate) async fn finish(
 impl Work<'_> {
     /// Waits for a publication as long as one may take: seconds after a signal.
     async fn bounded<T>(&self, publication: impl Future<Output = T>) -> Option<T> {
-        let patience = if self.host.stop.get().is_some() {
+        let patience = if self.host.stop.is_asked() {
             AFTER_SIGNAL
         } else {
             PUBLISHING

@@ -1,0 +1,372 @@
+//! The write log read back: each test is one history and what must, or must not, be put back.
+
+use super::*;
+use crate::{
+    AppView, Authority, Doings, Epoch, FirewallView, Key, LedgerView, MigrationId, Mode, Nonce,
+    RECORD_VERSION, RunMode, RunRecord,
+};
+use app_spec::AppId;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const APP: &str = "1fd40be5-b9af-4e71-ab1d-3af0864a7da4";
+const PILOT: &str = "pilot@example.com";
+const HUMAN: &str = "human@example.com";
+
+fn job_name() -> JobName {
+    JobName {
+        key: Key::of(&AppId::new(APP), &MigrationId::parse("ter-235").unwrap()),
+        epoch: Epoch(0),
+    }
+}
+
+fn job() -> Value {
+    let record = RunRecord {
+        version: RECORD_VERSION,
+        key: job_name().key,
+        epoch: Epoch(0),
+        nonce: Nonce::parse("00000000000000000000000000000001").unwrap(),
+        migration: MigrationId::parse("ter-235").unwrap(),
+        steps: Vec::new(),
+        mode: RunMode::Steps,
+        authority: Authority::Cli("1".to_owned()),
+        pr: None,
+        sha: None,
+        repository: None,
+        not_after: 0,
+    };
+    let record = serde_json::to_string(&record).unwrap();
+    json!({"name": job_name().to_string(), "envs": [{"key": RunRecord::VARIABLE, "value": record}]})
+}
+
+/// A spec of so many instances, and so many workers beside them.
+fn spec(web: u64, worker: u64) -> Value {
+    json!({"name": "terp-app",
+        "services": [{"name": "web", "instance_count": web}],
+        "workers": [{"name": "worker", "instance_count": worker}]})
+}
+
+/// The write log as it is told, oldest first.
+struct Log {
+    rows: Vec<Value>,
+    made_by_us: Vec<DeploymentId>,
+    pinned: bool,
+}
+
+fn log(before: Value) -> Log {
+    Log {
+        rows: Vec::new(),
+        made_by_us: Vec::new(),
+        pinned: false,
+    }
+    .row("MANUAL", HUMAN, before)
+}
+
+impl Log {
+    fn row(mut self, cause: &str, user: &str, spec: Value) -> Self {
+        let action = match cause {
+            "MANUAL" => "UPDATE_SPEC",
+            "MANUAL_ROLLBACK" => "ROLLBACK_APP",
+            _ => "",
+        };
+        let number = self.rows.len();
+        let created = format!("2026-02-18T00:30:{number:02}Z");
+        let details = match action {
+            "" => json!({"type": cause}),
+            action => json!({"type": cause,
+                "digitalocean_user_action": {"name": action, "user": {"email": user}}}),
+        };
+        self.rows.push(
+            json!({"id": format!("d{number}"), "phase": "ACTIVE", "cause": "",
+            "cause_details": details, "created_at": created, "spec": spec}),
+        );
+        self
+    }
+
+    fn edit(self, spec: Value) -> Self {
+        self.row("MANUAL", HUMAN, spec)
+    }
+
+    /// An update of ours whose reply this process saw, or another's that died.
+    fn ours(self, mut spec: Value, with_job: bool) -> Self {
+        if with_job {
+            spec["jobs"] = json!([job()]);
+        }
+        self.row("MANUAL", PILOT, spec)
+    }
+
+    fn named(mut self) -> Self {
+        let id = format!("d{}", self.rows.len() - 1);
+        self.made_by_us.push(DeploymentId::new(&id));
+        self
+    }
+
+    fn push(self, spec: Value) -> Self {
+        self.row("DEPLOY_ON_PUSH", "", spec)
+    }
+
+    /// The platform's rollback of the newest row, in which our job failed or something else did.
+    fn rolled_back(mut self, to: usize, our_job_failed: bool) -> Self {
+        let failed = self.rows.len() - 1;
+        let status = if our_job_failed { "ERROR" } else { "SUCCESS" };
+        self.rows[failed]["phase"] = json!("ERROR");
+        self.rows[failed]["progress"] = json!({"steps": [{"name": "deploy", "status": "ERROR", "steps": [
+            {"name": "x", "status": status, "component_name": job_name().to_string()}]}]});
+        let spec = self.rows[to]["spec"].clone();
+        let mut log = self.row("AUTO_ROLLBACK", "", spec);
+        let row = log.rows.last_mut().unwrap();
+        row["cause"] = json!(format!(
+            "automated rollback after failed deployment of \"d{failed}\""
+        ));
+        row["cloned_from"] = json!(format!("d{to}"));
+        log
+    }
+
+    fn roll_back(self, to: usize) -> Self {
+        let spec = self.rows[to]["spec"].clone();
+        let mut log = self.row("MANUAL_ROLLBACK", HUMAN, spec);
+        log.rows.last_mut().unwrap()["cloned_from"] = json!(format!("d{to}"));
+        log
+    }
+
+    fn lost(&self, live: Value) -> LostEdits {
+        let mut app = json!({"id": APP, "spec": live});
+        if self.pinned {
+            app["pinned_deployment"] = json!({"id": "d0"});
+        }
+        let app = App::from_value(&app).unwrap();
+        let rows = self.rows.iter().rev();
+        let seen = Observed {
+            now: "2026-02-18T01:00:00Z".parse().unwrap(),
+            since: Timestamp::UNIX_EPOCH,
+            mode: Mode::Main,
+            stop: None,
+            app: AppView::Gone,
+            deployments: rows
+                .map(|row| Deployment::from_value(row).unwrap())
+                .collect(),
+            ledger: LedgerView::Unreachable,
+            logs: BTreeMap::new(),
+            lineage: BTreeMap::new(),
+            health: Vec::new(),
+            health_before: None,
+            firewall: FirewallView::Unread,
+            doings: Doings::default(),
+            wrote: self
+                .made_by_us
+                .iter()
+                .map(|id| Wrote {
+                    put: Put {
+                        at: Timestamp::UNIX_EPOCH,
+                        outcome: PutResult::Applied(Some(id.clone())),
+                        sent: app.spec.fingerprint(),
+                    },
+                    what_for: WrittenFor::Job,
+                })
+                .collect(),
+        };
+        lost_edits(&[job_name()], &[], &app, &seen)
+    }
+
+    /// What is put back into `live`.
+    fn put_back(&self, live: Value) -> Value {
+        let lost = self.lost(live);
+        assert_eq!(lost.conflicts, Vec::<String>::new());
+        lost.spec.expect("something is put back").to_value()
+    }
+}
+
+const NOTHING: LostEdits = LostEdits {
+    spec: None,
+    paths: Vec::new(),
+    conflicts: Vec::new(),
+};
+
+#[test]
+fn a_calm_history_has_nothing_to_put_back() {
+    let calm = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .ours(spec(1, 1), false);
+    assert_eq!(calm.lost(spec(1, 1)), NOTHING);
+}
+
+#[test]
+fn an_edit_that_an_insert_overwrote_is_put_back() {
+    let history = log(spec(1, 1)).edit(spec(1, 3)).ours(spec(1, 1), true);
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
+#[test]
+fn an_edit_that_a_removal_overwrote_is_put_back_by_whoever_sees_the_history() {
+    let mut edited = spec(1, 3);
+    edited["jobs"] = json!([job()]);
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(edited)
+        .ours(spec(1, 1), false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
+#[test]
+fn an_edit_that_stayed_stays_as_it_is() {
+    let mut edited = spec(1, 3);
+    edited["jobs"] = json!([job()]);
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(edited)
+        .ours(spec(1, 3), false);
+    assert_eq!(history.lost(spec(1, 3)), NOTHING);
+}
+
+#[test]
+fn a_push_that_published_the_overwritten_spec_again_changes_nothing() {
+    // The rule "compare with the deployment before" would take the push for the truth.
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .push(spec(1, 1));
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
+#[test]
+fn a_later_edit_of_another_place_is_kept_beside_the_lost_one() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .edit(spec(5, 1));
+    assert_eq!(history.put_back(spec(5, 1)), spec(5, 3));
+}
+
+#[test]
+fn a_later_edit_of_the_same_place_counts_and_is_told() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .edit(spec(1, 5));
+    let lost = history.lost(spec(1, 5));
+    assert_eq!(lost.spec, None);
+    assert_eq!(lost.conflicts, ["workers[worker].instance_count"]);
+}
+
+#[test]
+fn an_edit_that_left_no_deployment_is_kept_beside_the_lost_one() {
+    let history = log(spec(1, 1)).edit(spec(1, 3)).ours(spec(1, 1), true);
+    assert_eq!(history.put_back(spec(7, 1)), spec(7, 3));
+}
+
+#[test]
+fn the_rollback_of_our_own_failed_job_takes_nobodys_edit_back() {
+    for live in [spec(1, 1), spec(1, 3)] {
+        let history = log(spec(1, 1))
+            .edit(spec(1, 3))
+            .ours(spec(1, 1), true)
+            .rolled_back(0, true);
+        let lost = history.lost(live.clone());
+        // Whether the platform took the spec back or not: the edit must be in it.
+        match lost.spec {
+            Some(spec_back) => assert_eq!(spec_back.to_value(), spec(1, 3)),
+            None => assert_eq!(live, spec(1, 3)),
+        }
+        assert_eq!(lost.conflicts, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_rollback_of_somebodys_own_failed_edit_may_take_it_back() {
+    let mut edited = spec(9, 1);
+    edited["jobs"] = json!([job()]);
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(edited)
+        .rolled_back(0, false);
+    assert_eq!(history.lost(spec(1, 1)), NOTHING, "taken back");
+    assert_eq!(history.lost(spec(9, 1)), NOTHING, "kept");
+}
+
+#[test]
+fn a_persons_rollback_is_left_alone() {
+    let history = log(spec(4, 4))
+        .edit(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .ours(spec(1, 1), false)
+        .roll_back(0);
+    assert_eq!(history.lost(spec(4, 4)), NOTHING);
+}
+
+#[test]
+fn a_persons_rollback_that_we_overtook_is_told_and_not_put_back() {
+    let history = log(spec(4, 4))
+        .edit(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .roll_back(0)
+        .ours(spec(1, 1), false)
+        .named();
+    let lost = history.lost(spec(1, 1));
+    assert_eq!(lost.spec, None);
+    assert_eq!(
+        lost.conflicts,
+        [
+            "services[web].instance_count",
+            "workers[worker].instance_count"
+        ]
+    );
+}
+
+#[test]
+fn an_edit_after_a_persons_rollback_is_put_back_like_any_other() {
+    let mut edited = spec(4, 6);
+    edited["jobs"] = json!([job()]);
+    let mut carried = spec(4, 4);
+    carried["jobs"] = json!([job()]);
+    let history = log(spec(4, 4))
+        .ours(spec(4, 4), true)
+        .ours(spec(4, 4), false)
+        .roll_back(1)
+        .edit(edited)
+        .ours(spec(4, 4), false);
+    assert_eq!(history.put_back(spec(4, 4)), spec(4, 6));
+}
+
+#[test]
+fn a_pinned_app_is_never_written() {
+    let mut history = log(spec(1, 1)).edit(spec(1, 3)).ours(spec(1, 1), true);
+    history.pinned = true;
+    let lost = history.lost(spec(1, 1));
+    assert_eq!(lost.spec, None);
+    assert_eq!(lost.conflicts, ["workers[worker].instance_count"]);
+}
+
+#[test]
+fn a_person_who_takes_our_job_out_with_an_edit_of_their_own_is_believed() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 3), true)
+        .edit(spec(1, 1));
+    assert_eq!(history.lost(spec(1, 1)), NOTHING);
+}
+
+#[test]
+fn a_removal_that_arrives_after_the_job_is_gone_is_known_by_its_user() {
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
+#[test]
+fn whoever_works_as_our_user_may_take_back_their_own_edit() {
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .ours(spec(1, 1), false)
+        .ours(spec(1, 3), false)
+        .ours(spec(1, 1), false);
+    assert_eq!(history.lost(spec(1, 1)), NOTHING);
+}
+
+#[test]
+fn a_history_that_does_not_show_what_the_insert_was_made_from_tells_nothing() {
+    let history = log(spec(2, 2)).ours(spec(1, 1), true);
+    assert_eq!(history.lost(spec(8, 8)), NOTHING);
+}
