@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use similar::TextDiff;
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::group_diff_ops;
+use similar::udiff::UnifiedHunkHeader;
 
 use crate::canonical::canonical;
 use crate::element::{identity_field, join, labelled};
@@ -138,11 +140,36 @@ pub fn redacted_diff(before: &AppSpec, after: &AppSpec) -> String {
     if old == new {
         return String::new();
     }
-    TextDiff::from_lines(&old, &new)
-        .unified_diff()
-        .context_radius(3)
-        .header("before", "after")
-        .to_string()
+    unified(&old, &new)
+}
+
+/// How many lines that are alike are shown around those that are not, as `diff -u` does.
+const AROUND: usize = 3;
+
+/// Returns the unified diff of two texts.
+///
+/// The algorithm is named here, and not left to `similar::TextDiff`: that can be asked for any of six, and so brings all
+/// of them along, a hundred and fifty kilobytes of an image that is meant to be small.
+fn unified(old: &str, new: &str) -> String {
+    let old: Vec<&str> = old.split_inclusive('\n').collect();
+    let new: Vec<&str> = new.split_inclusive('\n').collect();
+    let (before, after) = (old.as_slice(), new.as_slice());
+    let mut differing = Compact::new(Replace::new(Capture::new()), before, after);
+    let Ok(()) = myers::diff(
+        &mut differing,
+        before,
+        0..before.len(),
+        after,
+        0..after.len(),
+    );
+    let mut text = String::from("--- before\n+++ after\n");
+    for hunk in group_diff_ops(differing.into_inner().into_inner().into_ops(), AROUND) {
+        text.push_str(&format!("{}\n", UnifiedHunkHeader::new(&hunk)));
+        for change in hunk.iter().flat_map(|op| op.iter_changes(before, after)) {
+            text.push_str(&format!("{}{}", change.tag(), change.value()));
+        }
+    }
+    text
 }
 
 /// Which of the two specs is being written.
