@@ -7,7 +7,7 @@
 //! - the text itself is made harmless ([`neutralise`]): split the way the runner splits lines,
 //!   freed of control, bidirectional and invisible characters, `##[` broken, each line prefixed;
 //! - the runner stops obeying for the length of the block (`::stop-commands::` with a token that
-//!   nobody can know beforehand), and is resumed also when the block ends by an error or panic.
+//!   nobody can know beforehand), and is resumed by the same write that stopped it.
 //!
 //! Not here: secrets are removed from texts before they come here; masks are the second net.
 //!
@@ -170,6 +170,9 @@ impl<W: Write> Commands<W> {
 
     /// Writes text of others, harmless and fenced off.
     ///
+    /// The block is made before any of it is written, and written at once: whatever goes wrong while it is made, the
+    /// runner is never left told to obey nothing.
+    ///
     /// # Errors
     ///
     /// Those of the writer and of the source of tokens; without a token nothing is written.
@@ -177,27 +180,15 @@ impl<W: Write> Commands<W> {
     where
         L: IntoIterator<Item = &'a str>,
     {
-        let mut block = self.untrusted_block()?;
-        for line in lines {
-            block.write_text(line)?;
-        }
-        block.finish()
-    }
-
-    /// Begins a block for text of others; the runner obeys nothing until it is finished or
-    /// dropped.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer and of the source of tokens.
-    pub fn untrusted_block(&mut self) -> io::Result<Untrusted<'_, W>> {
         let token = fresh(&mut self.tokens)?;
-        self.command("stop-commands", &[], &token)?;
-        self.out.flush()?;
-        Ok(Untrusted {
-            commands: self,
-            token: Some(token),
-        })
+        let mut block = format!("::stop-commands::{token}\n");
+        for line in lines.into_iter().flat_map(neutralise) {
+            block.push_str(&line);
+            block.push('\n');
+        }
+        block.push_str(&format!("::{token}::\n"));
+        self.out.write_all(block.as_bytes())?;
+        self.out.flush()
     }
 
     fn command(
@@ -216,51 +207,6 @@ impl<W: Write> Commands<W> {
         line.push_str("::");
         line.push_str(&escaped(message));
         writeln!(self.out, "{line}")
-    }
-}
-
-/// A block of text of others. Dropping it makes the runner obey again.
-pub struct Untrusted<'a, W: Write> {
-    commands: &'a mut Commands<W>,
-    /// `None` once the runner was resumed.
-    token: Option<String>,
-}
-
-impl<W: Write> Untrusted<'_, W> {
-    /// Writes a text of one or more lines.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer.
-    pub fn write_text(&mut self, text: &str) -> io::Result<()> {
-        for line in neutralise(text) {
-            writeln!(self.commands.out, "{line}")?;
-        }
-        Ok(())
-    }
-
-    /// Ends the block.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.resume()
-    }
-
-    fn resume(&mut self) -> io::Result<()> {
-        let Some(token) = self.token.take() else {
-            return Ok(());
-        };
-        writeln!(self.commands.out, "::{token}::")?;
-        self.commands.out.flush()
-    }
-}
-
-impl<W: Write> Drop for Untrusted<'_, W> {
-    fn drop(&mut self) {
-        // Nobody is left to tell; a writer that fails here has failed for everything else too.
-        let _unreported = self.resume();
     }
 }
 

@@ -209,18 +209,43 @@ fn each_block_has_its_own_token() {
     assert_ne!(tokens[0], tokens[1]);
 }
 
+/// Keeps each write apart.
+#[derive(Default)]
+struct Writes(Vec<String>);
+
+impl Write for &mut Writes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.push(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
-fn the_runner_is_resumed_when_a_block_ends_by_a_panic() {
-    let mut out = Vec::new();
+fn the_runner_is_resumed_by_the_write_that_stopped_it() {
+    let mut out = Writes::default();
+    Commands::new(&mut out, Box::new(|| Ok([9; 16])))
+        .untrusted(["a", "b\rc"])
+        .unwrap();
+    let token = "09".repeat(16);
+    let whole = format!("::stop-commands::{token}\n| a\n| b\n| c\n::{token}::\n");
+    assert_eq!(out.0, [whole]);
+}
+
+#[test]
+fn a_block_that_could_not_be_made_stops_nothing() {
+    let mut out = Writes::default();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut commands = Commands::new(&mut out, Box::new(|| Ok([9; 16])));
-        let mut block = commands.untrusted_block().unwrap();
-        block.write_text("half").unwrap();
-        panic!("on purpose");
+        let lines = ["half"]
+            .into_iter()
+            .chain(std::iter::from_fn(|| panic!("on purpose")));
+        Commands::new(&mut out, Box::new(|| Ok([9; 16]))).untrusted(lines)
     }));
     assert!(caught.is_err());
-    let text = String::from_utf8(out).unwrap();
-    assert!(text.ends_with(&format!("| half\n::{}::\n", "09".repeat(16))));
+    assert!(out.0.is_empty(), "{:?}", out.0);
 }
 
 #[test]

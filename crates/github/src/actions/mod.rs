@@ -19,9 +19,7 @@ mod summary;
 
 use std::io;
 
-pub use command::{
-    ANNOTATION_CHARS, Annotation, Commands, Level, MASK_CHARS, Untrusted, neutralise,
-};
+pub use command::{ANNOTATION_CHARS, Annotation, Commands, Level, MASK_CHARS, neutralise};
 pub use environment::{EnvironmentError, RunnerEnvironment};
 pub use inputs::{InputError, Inputs};
 pub use output::{FileCommandError, Outputs};
