@@ -11,9 +11,16 @@ use harbor_pilot::host::{Host, Input, Stream, Wire, random};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, BufReader, IsTerminal as _};
+use std::panic::Location;
 use std::process::ExitCode;
 
+#[expect(
+    clippy::print_stderr,
+    reason = "a program that is broken tells so the shortest way"
+)]
 fn main() -> ExitCode {
+    // What is published ends here (docs/adr/0007), and what is not goes on unwinding.
+    std::panic::set_hook(Box::new(|fault| eprintln!("{}", broken(fault.location()))));
     // Once; nothing below reads the environment. What is not UTF-8 is none of ours.
     let vars: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -65,4 +72,27 @@ fn main() -> ExitCode {
 fn failed(what: &str, error: &io::Error) -> ExitCode {
     eprintln!("error: {what}: {error}");
     ExitCode::from(migration::Exit::Usage.code())
+}
+
+/// Returns what is said when the program itself is at fault: where, and never the panic's own words, for they may quote
+/// what was worked on.
+fn broken(place: Option<&Location<'_>>) -> String {
+    let place = place.map_or_else(String::new, |place| {
+        format!(" ({}:{})", place.file(), place.line())
+    });
+    format!(
+        "harbor-pilot: ended by a fault of its own{place}; please report it. To take out a job that may be left: harbor-pilot reap --app ID|NAME"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_our_own_is_told_by_its_place_and_says_what_to_do() {
+        let told = broken(Some(Location::caller()));
+        assert!(told.contains("(crates/cli/src/main.rs:"), "{told}");
+        assert!(told.contains("harbor-pilot reap --app"), "{told}");
+    }
 }
