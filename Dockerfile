@@ -4,15 +4,24 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-# A binary for `FROM scratch` must not look for a libc: glibc is linked in. `--target` keeps the flag away from build
+# A binary for `FROM scratch` must not look for a libc: glibc is linked in. `--target` keeps the flags away from build
 # scripts and procedural macros, which can't be built statically. Without the default features there is no simulator
-# and no demo in the image. Packed relocations are a tenth of the plain ones. (scripts/build-image runs these same lines
-# outside of Docker.)
-ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"
+# and no demo in the image. (scripts/build-image runs these same lines outside of Docker.)
+#
+# For size: packed relocations are a tenth of the plain ones; functions that came out alike are kept once (`--icf`, which
+# takes Rust's own linker, found by `-B`); and nobody unwinds a stack in what is published (scripts/container/no-unwinding.ld).
+# For the same bytes wherever it is built: the folders' names are not in it.
+#
 # The binary tells what it was built from: `cargo audit bin harbor-pilot`.
 RUN cargo install --quiet --locked cargo-auditable@0.7.7
-RUN cargo auditable build --profile image --locked --package cli --bin harbor-pilot --no-default-features \
-      --target "$(uname -m)-unknown-linux-gnu"
+RUN target="$(uname -m)-unknown-linux-gnu" \
+    && RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no \
+         -C link-arg=-B$(rustc --print sysroot)/lib/rustlib/$target/bin/gcc-ld -C link-arg=-fuse-ld=lld \
+         -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all -C link-arg=-Wl,--no-eh-frame-hdr \
+         -C link-arg=-Wl,-T,scripts/container/no-unwinding.ld \
+         --remap-path-prefix=$CARGO_HOME=/cargo --remap-path-prefix=$PWD=/src" \
+    && export RUSTFLAGS \
+    && cargo auditable build --profile image --locked --package cli --bin harbor-pilot --no-default-features --target "$target"
 # The runner starts the post step by its own path, and that name is how the program knows it.
 RUN mkdir -p target/image-files \
     && cp "target/$(uname -m)-unknown-linux-gnu/image/harbor-pilot" target/image-files/harbor-pilot \

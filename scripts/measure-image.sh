@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints how large the image is, how fast it starts and how much memory it takes, beside the targets.
+# Prints how large the image is, how fast it starts and how much memory it takes, beside the targets; fails where one is missed.
 #
 #   scripts/build-image && scripts/measure-image.sh [--image TAG] [--simulator target/release/harbor-pilot]
 #

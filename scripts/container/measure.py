@@ -9,6 +9,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -159,7 +160,7 @@ def overhead(empty: str) -> tuple[float, float]:
     return statistics.median(others), statistics.median(ours)
 
 
-def main() -> None:
+def main() -> int:
     rows = []
     size = int(subprocess.run(["docker", "inspect", "--format", "{{.Size}}", arguments.image],
                               capture_output=True, text=True, check=True).stdout)
@@ -199,6 +200,7 @@ def main() -> None:
     for what, measured, target, good in rows:
         verdict = {True: "met", False: "**missed**", None: ""}[good]
         print(f"| {what} | {measured} | {'≤ ' + target if target else ''} | {verdict} |")
+    return 1 if any(good is False for *_, good in rows) else 0
 
 
-main()
+sys.exit(main())

@@ -36,7 +36,8 @@ def manifest(*steps: tuple[str, str]) -> str:
     return json.dumps({"steps": [{"name": name, "run": run} for name, run in steps]})
 
 
-def world() -> dict:
+def world(job_seconds: dict[str, int]) -> dict:
+    """One app with a service and a database, and its repository; how long jobs take, by their names."""
     spec = {
         "name": "shop",
         "region": "nyc",
@@ -56,7 +57,7 @@ def world() -> dict:
     return {
         "start": "2026-02-18T00:30:00Z",
         "tokens": [{"token": DO_TOKEN, "user": "dev@example.com", "scopes": ["*"]}],
-        "apps": [{"id": APP, "spec": spec}],
+        "apps": [{"id": APP, "spec": spec, "job_seconds": job_seconds}],
         "databases": [{
             "id": "55555555-5555-4555-8555-555555555555",
             "name": "shop-mysql",
@@ -84,10 +85,10 @@ def world() -> dict:
 class Simulator:
     """`harbor-pilot sim` as a process, and its `/_sim/` calls."""
 
-    def __init__(self, program: pathlib.Path, pace: float):
+    def __init__(self, program: pathlib.Path, pace: float, job_seconds: dict[str, int] | None = None):
         self.folder = tempfile.TemporaryDirectory()
         path = pathlib.Path(self.folder.name) / "world.json"
-        path.write_text(json.dumps(world()))
+        path.write_text(json.dumps(world(job_seconds or {})))
         command = [program, "--output", "json", "sim", "--pace", str(pace), "--world", path]
         self.pace = pace
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
