@@ -3,6 +3,8 @@
 
 #[path = "action/events.rs"]
 mod events;
+#[path = "action/noise.rs"]
+mod noise;
 #[path = "action/reviewed.rs"]
 mod reviewed;
 #[path = "action/stage.rs"]

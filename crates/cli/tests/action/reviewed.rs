@@ -85,3 +85,11 @@ fn no_input_of_the_action_holds_a_command() {
         );
     }
 }
+
+#[test]
+fn no_input_of_the_action_becomes_an_argument() {
+    let mut keys = action_yml("runs");
+    keys.sort();
+    // Neither `args` nor an entry point of the workflow's making: what the image starts is the image's.
+    assert_eq!(keys, ["image", "post-entrypoint", "using"]);
+}

@@ -92,8 +92,8 @@ pub(crate) fn action_yml(section: &str) -> Vec<String> {
         .skip(1);
     let own = lines.take_while(|line| line.is_empty() || line.starts_with(' '));
     let key = |line: &str| {
-        Some(line.strip_prefix("  ")?.strip_suffix(':')?.to_owned())
-            .filter(|key| !key.starts_with(' '))
+        let (key, _) = line.strip_prefix("  ")?.split_once(':')?;
+        Some(key.to_owned()).filter(|key| !key.starts_with([' ', '#']))
     };
     own.filter_map(key).collect()
 }
