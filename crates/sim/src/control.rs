@@ -80,6 +80,27 @@ impl World {
         self.with(|state| state.record.requests.clone())
     }
 
+    /// Waits until a request is left without an answer for good, and returns the first one that was. What effect it
+    /// was to have at once it has had by then.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn unanswered(&self) -> Request {
+        loop {
+            let silence = self.silence.notified();
+            // It is woken by what happens from here on.
+            let first = self.with(|state| {
+                let record = &state.record;
+                let place = *record.unanswered.first()?;
+                record.requests.get(place).cloned()
+            });
+            match first {
+                Some(request) => return request,
+                None => silence.await,
+            }
+        }
+    }
+
     /// Returns every job process so far.
     #[must_use]
     pub fn executions(&self) -> Vec<Execution> {

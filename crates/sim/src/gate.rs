@@ -74,13 +74,18 @@ impl Gate {
             (place, fault)
         });
         let outcome = self.strike(fault, face, place, request).await;
-        if let Outcome::Answer(answer) = &outcome {
-            self.world.with(|state| {
+        match &outcome {
+            Outcome::Answer(answer) => self.world.with(|state| {
                 if let Some(entry) = state.record.requests.get_mut(place) {
                     entry.status = Some(answer.status().as_u16());
                     entry.response = Answer(answer.body().clone());
                 }
-            });
+            }),
+            Outcome::Closed(_) => {}
+            Outcome::Silence => {
+                self.world.with(|state| state.record.unanswered.push(place));
+                self.world.silence.notify_waiters();
+            }
         }
         outcome
     }

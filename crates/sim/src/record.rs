@@ -84,6 +84,8 @@ impl Serialize for Face {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
     pub(crate) requests: Vec<Request>,
+    /// The places of those that are never answered, in the order in which that became so.
+    pub(crate) unanswered: Vec<usize>,
 }
 
 impl Record {

@@ -26,6 +26,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The base of URLs until somebody says better.
 pub(crate) const UNSET_BASE: &str = "http://127.0.0.1";
@@ -34,6 +35,8 @@ pub(crate) const UNSET_BASE: &str = "http://127.0.0.1";
 #[derive(Clone)]
 pub struct World {
     state: Arc<Mutex<State>>,
+    /// Wakes whoever waits for a request that is left without an answer.
+    pub(crate) silence: Arc<Notify>,
 }
 
 /// One process that a job ran as.
@@ -125,6 +128,7 @@ impl World {
         }
         Ok(Self {
             state: Arc::new(Mutex::new(state)),
+            silence: Arc::default(),
         })
     }
 

@@ -62,6 +62,27 @@ async fn an_answer_that_never_comes_leaves_the_caller_to_its_own_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_request_without_an_answer_sees_it_with_its_effect() {
+    for (applied, deployments) in [(Applied::No, 0), (Applied::Yes, 1)] {
+        let client = client();
+        let world = client.world.clone();
+        let waiting = async {
+            let request = world.unanswered().await;
+            (request, made(&client).await)
+        };
+        let silent = update(&client, FaultKind::Timeout { applied });
+        let ((request, made), _) = tokio::join!(waiting, silent);
+        assert_eq!((request.call, request.status), (Some("apps.update"), None));
+        assert_eq!(
+            (usize::from(request.applied), made),
+            (deployments, deployments)
+        );
+        // And whoever comes later sees the same one.
+        assert_eq!(world.unanswered().await.sequence, request.sequence);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_answer_may_hide_that_the_request_applied() {
     for (applied, deployments) in [(Applied::No, 0), (Applied::Yes, 1)] {
         for status in [500, 502, 401, 403, 404] {
