@@ -2,7 +2,7 @@
 //!
 //! **Architecture invariant:** every rule and every sentence about a migration lives in `migration`; here are flags,
 //! names of variables, prints, and the ports over GitHub and a state file. It is a library, so that tests and the demo
-//! call it in their own process; the binary holds the process's own affairs.
+//! call it in their own process; what belongs to a process as a whole is in `process`, and the binary is its caller.
 
 pub mod args;
 pub mod choices;
@@ -13,6 +13,7 @@ pub mod host;
 pub mod ledger;
 pub mod lineage;
 pub mod logging;
+pub mod process;
 pub mod progress;
 pub mod publish;
 pub mod settings;

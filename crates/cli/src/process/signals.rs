@@ -4,7 +4,7 @@
 //! process at once. The Actions runner sends SIGINT, SIGTERM 7.5 s later, and leaves the container behind 2.5 s after
 //! that (its `ProcessInvoker.cs`); five seconds leave the rest to the post step.
 
-use harbor_pilot::host::SignalSeen;
+use crate::host::SignalSeen;
 use migration::Exit;
 use runner::{StopSignal, StopSwitch, stop_switch};
 use signal_hook::consts::{SIGINT, SIGTERM};
