@@ -53,9 +53,7 @@ impl<'a> Desk<'a> {
     pub fn report(&self, mut report: Report, links: &Links) -> u8 {
         report.redactor = self.redactor.clone();
         report.subject = self.subject.clone();
-        if self.host.signal.is_terminate() {
-            terminated(&mut report);
-        }
+        name_signal(self.host, &mut report);
         let json = result::json(&report);
         let kept = self.keep(&json);
         match self.global.output {
@@ -238,8 +236,11 @@ fn short(refusal: &Refusal) -> String {
     )
 }
 
-/// A run that SIGTERM ended says so; the driver knows only that a signal came.
-fn terminated(report: &mut Report) {
+/// Has a report say which signal ended its run; the driver knows only that one came.
+pub(crate) fn name_signal(host: &Host, report: &mut Report) {
+    if !host.signal.is_terminate() {
+        return;
+    }
     if let Some(verdict) = report
         .verdict
         .as_mut()

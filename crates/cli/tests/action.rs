@@ -330,6 +330,36 @@ async fn a_cancelled_run_ends_at_once_and_the_post_step_takes_the_job_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_sigterm_ended_says_so() {
+    let stage = Stage::new();
+    stage.open(428, "columns", &[(TER_235, &good())]);
+    stage.label(428, "needs-migration");
+    let pushed = stage.land(&[428]);
+    let event = stage
+        .github(|github, _| github.push_event(&pushed))
+        .unwrap();
+    let ((host, out, err), switch, folder) = stage.host("push", &event);
+    host.signal.0.store(
+        harbor_pilot::host::SIGTERM,
+        std::sync::atomic::Ordering::Relaxed,
+    );
+    let terminate = async {
+        while stage.world.executions().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        switch.stop(migration::Stop::Signal);
+    };
+    let (code, ()) = tokio::join!(stage::main_step(host), terminate);
+    let ran = stage::left(code, (&out, &err), &folder);
+    assert_eq!(
+        (ran.code, ran.output("reason-code")),
+        (143, "terminated"),
+        "{}",
+        ran.out
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_post_step_with_nothing_left_to_do_says_and_sends_nothing() {
     let stage = Stage::new();
     stage.open(428, "columns", &[(TER_235, &good())]);

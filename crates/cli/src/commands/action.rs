@@ -28,6 +28,7 @@ mod work;
 
 pub use inputs::names as input_names;
 
+use crate::desk;
 use crate::host::Host;
 use crate::publish::console::Console;
 use crate::settings::bad;
@@ -224,13 +225,13 @@ fn surroundings(
 
 /// Publishes why nothing was done, as far as that works without GitHub.
 fn refused(host: &Host, console: &Console, refusal: Refusal) -> Exit {
-    let exit = refusal.reason.exit();
     let environment = RunnerEnvironment::from_vars(host.vars.clone());
     let redactor = wiring::redactor(host, &[]);
-    let report = Report {
+    let mut report = Report {
         refusal: Some(refusal),
         ..Report::new(redactor, migration::Subject::default())
     };
+    desk::name_signal(host, &mut report);
     let links = Links {
         run: environment.run_url().ok(),
         ..Links::default()
@@ -260,5 +261,5 @@ fn refused(host: &Host, console: &Console, refusal: Refusal) -> Exit {
             console.annotate(level, notice.title.as_str(), notice.message.as_str());
         }
     }
-    exit
+    report.reason().map_or(Exit::Usage, Reason::exit)
 }

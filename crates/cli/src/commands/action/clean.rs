@@ -3,6 +3,7 @@
 use super::inputs::Mode;
 use super::repository;
 use super::work::Work;
+use crate::desk;
 use crate::ledger::github::GitHubLedger;
 use crate::lineage::GitHubLineage;
 use crate::settings;
@@ -153,5 +154,6 @@ pub(super) async fn swept(
     let (ended, ()) = tokio::join!(cleaned, told);
     let mut report = ended.report;
     report.redactor = work.redactor.clone();
+    desk::name_signal(work.host, &mut report);
     report
 }

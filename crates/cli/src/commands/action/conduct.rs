@@ -5,6 +5,7 @@
 use super::errand::{Ready, lacking};
 use super::reporter::{Told, keep_posted};
 use super::work::Work;
+use crate::desk;
 use crate::ledger::github::GitHubLedger;
 use crate::lineage::GitHubLineage;
 use crate::publish::{Labels, Stage};
@@ -260,10 +261,11 @@ async fn hand_over(work: &Work<'_>, report: &Report, pull: PullNumber) {
 /// Publishes a finished report and returns what the process exits with.
 pub(crate) async fn finish(
     work: &Work<'_>,
-    report: Report,
+    mut report: Report,
     links: &Links,
     (pull, labels, stage): (Option<PullNumber>, &Labels, Option<Stage>),
 ) -> Exit {
+    desk::name_signal(work.host, &mut report);
     let mut posted = None;
     if let Some(pull) = pull {
         posted = work
