@@ -3,7 +3,7 @@
 use crate::choice::Choice;
 use crate::matrix::{self, Result as Played};
 use crate::wire::Way;
-use crate::{invariants, scene, seeds, shrink, trace};
+use crate::{invariants, process, scene, seeds, shrink, trace};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use std::time::Duration;
 const USAGE: &str = "\
 harness matrix [--every N]            all cells of the matrix, or one in N
 harness seeds [--count N] [--from S]  random runs
+harness process [--every N] [--binary PATH]
+                                      the program as a real process, killed at every request, or at one in N
 harness replay --seed S | --list JSON [--whole] [--wire]
                                       one run, cut down to what matters, as two columns
 ";
@@ -75,6 +77,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
                 None => usage(),
             }
         }
+        Some("process") => process::command(&arguments[1..]),
         _ => usage(),
     }
 }

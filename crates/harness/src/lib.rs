@@ -22,6 +22,7 @@ mod direct;
 mod invariants;
 mod job;
 mod matrix;
+mod process;
 mod random;
 mod scene;
 mod seeds;
