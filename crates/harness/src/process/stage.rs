@@ -334,7 +334,7 @@ fn manifest() -> String {
 fn world(way: Way) -> WorldConfig {
     let mut world: Value = serde_json::from_str(include_str!("../world.json")).expect("a constant");
     world["apps"][0]["timing"] = json!({
-        "build_seconds": 25, "deploy_seconds": 20, "job_seconds": 15,
+        "build_seconds": 13, "deploy_seconds": 12, "job_seconds": 10,
     });
     if way == Way::Action {
         let github = &mut world["github"];
