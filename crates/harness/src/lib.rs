@@ -19,6 +19,7 @@ mod choice;
 mod command;
 mod coverage;
 mod direct;
+pub mod fuzz;
 mod invariants;
 mod job;
 mod matrix;
