@@ -1,7 +1,7 @@
 //! The wrapper as the platform runs it: real shells, real processes, a log that is read back.
 //!
-//! Every test runs under each of `sh`, `dash`, `bash` and busybox `ash` that is found; `sh` must be there. A `date`
-//! that is first in the job's PATH gives it its clock.
+//! Every test runs under each of `sh`, `dash`, `bash` and busybox `ash` that is found, and which these are is printed;
+//! `scripts/install-ci-tools` installs what is missing. A `date` that is first in the job's PATH gives it its clock.
 #![cfg(test)]
 
 use app_spec::{CommitSha, ComponentName};
@@ -16,6 +16,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use tempfile::TempDir;
 
 const NOW: i64 = 1_771_376_400;
@@ -85,38 +86,49 @@ fn find(name: &str) -> Option<PathBuf> {
         .then(|| PathBuf::from(path.trim()).canonicalize().unwrap())
 }
 
-/// Calls `each` for every shell that is here.
-fn under_every_shell(each: impl Fn(&Shell)) {
-    find("sh").expect("there is no `sh`");
-    let mut seen: Vec<PathBuf> = Vec::new();
+/// The shells that are here, each once, by name.
+///
+/// What is here and what is missing is said past the test runner, which shows nothing of a test that passes: a shell
+/// that was not there must not look like one that passed.
+static SHELLS: LazyLock<Vec<(&'static str, PathBuf)>> = LazyLock::new(|| {
+    let mut here: Vec<(&'static str, PathBuf)> = Vec::new();
+    let mut said = String::new();
     for (name, program) in [
         ("dash", "dash"),
         ("bash", "bash"),
         ("busybox ash", "busybox"),
         ("sh", "sh"),
     ] {
-        let Some(path) = find(program) else {
-            println!("{name}: not here");
-            continue;
+        let what = match find(program) {
+            None => "NOT HERE, so not tested".to_owned(),
+            Some(path) => {
+                let shown = path.display().to_string();
+                if here.iter().any(|(_, known)| *known == path) {
+                    format!("{shown} again")
+                } else if Shell::new(name, &path).minds_its_path() {
+                    here.push((name, path));
+                    shown
+                } else {
+                    // A busybox that was built to stand alone.
+                    format!(
+                        "{shown} prefers a `date` of its own and can't be given a clock, so NOT TESTED"
+                    )
+                }
+            }
         };
-        if seen.contains(&path) {
-            println!("{name}: {} again", path.display());
-            continue;
-        }
-        let shell = Shell::new(name, &path);
-        if shell.minds_its_path() {
-            println!("{name}: {}", path.display());
-            each(&shell);
-            seen.push(path);
-        } else {
-            // A busybox that was built to stand alone.
-            println!(
-                "{name}: {} prefers a `date` of its own, so that it can't be given a clock",
-                path.display()
-            );
-        }
+        said.push_str(&format!("the wrapper under {name}: {what}\n"));
     }
-    assert!(!seen.is_empty());
+    std::io::stderr().write_all(said.as_bytes()).unwrap();
+    here
+});
+
+/// Calls `each` for every shell that is here.
+fn under_every_shell(each: impl Fn(&Shell)) {
+    assert!(!SHELLS.is_empty(), "there is no `sh`");
+    for (name, path) in SHELLS.iter() {
+        println!("{name}");
+        each(&Shell::new(name, path));
+    }
 }
 
 // ---------------------------------------------------------------- jobs
@@ -767,6 +779,7 @@ fn mark_begins_on_a_fresh_line_whatever_was_printed() {
         let job = Job::of(&[
             "printf 'no line end'",
             "printf '\\0\\1\\377\\376\\r\\033[2J\\n\\n\\200'",
+            "printf 'nor here' >&2",
         ]);
         let ran = job.run(shell).ended(0, &Conclusion::Done);
         let marks = ran
@@ -774,7 +787,7 @@ fn mark_begins_on_a_fresh_line_whatever_was_printed() {
             .split(|byte| *byte == b'\n')
             .filter(|line| line.starts_with(b"harbor-pilot/1 "))
             .count();
-        assert_eq!(marks, 6, "{}", ran.text());
+        assert_eq!(marks, 8, "{}", ran.text());
         assert!(
             ran.log
                 .windows(6)
@@ -782,6 +795,21 @@ fn mark_begins_on_a_fresh_line_whatever_was_printed() {
             "{}",
             ran.text()
         );
+    });
+}
+
+#[test]
+fn binary_output_passes_through_byte_for_byte() {
+    // Every byte beside every other, and no line end at the end.
+    let bytes: Vec<u8> = (0..=u8::MAX)
+        .flat_map(|one| (0..=u8::MAX).flat_map(move |other| [one, other]))
+        .collect();
+    under_every_shell(|shell| {
+        fs::write(shell.bin.path().join("blob"), &bytes).unwrap();
+        for command in ["cat blob", "cat blob >&2"] {
+            let ran = Job::of(&[command]).run(shell).ended(0, &Conclusion::Done);
+            assert!(between(&ran) == bytes, "under {}: {command}", shell.name);
+        }
     });
 }
 
@@ -818,6 +846,34 @@ fn job_does_not_wait_for_what_a_command_leaves_behind() {
         job.run(shell)
             .ended(0, &Conclusion::Done)
             .printed("left it\ntwo");
+    });
+}
+
+/// It may print in the middle of anything; a mark is one write, and is found wherever in a line it stands.
+#[test]
+fn noisy_child_left_behind_hides_no_mark() {
+    under_every_shell(|shell| {
+        let noise =
+            "(until printf 'x y '; [ -e enough ]; do sleep 0.01; done; printf 'x y '; : >quiet) &";
+        let wait = "n=0; until [ -e quiet ] || [ $n -ge 100 ]; do sleep 0.1; n=$((n+1)); done";
+        let job = Job::of(&[noise, "true", &format!(": >enough; {wait}")]).check(1, "true");
+        let ran = job.run(shell).ended(0, &Conclusion::Done);
+        let noise = ran.output().matches("x y").count();
+        assert!(noise > 1, "under {}: {}", shell.name, ran.text());
+        for name in ["enough", "quiet"] {
+            fs::remove_file(shell.bin.path().join(name)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn term_reaches_what_the_command_forked() {
+    under_every_shell(|shell| {
+        let forked =
+            format!("(trap 'echo told; exit 0' TERM; echo ready; {WAITING}; echo never) & wait");
+        terminated(&Job::of(&[&forked, "echo later"]), shell)
+            .ended(143, &Conclusion::Cut { during: None })
+            .printed("ready\ntold");
     });
 }
 
@@ -882,45 +938,91 @@ fn shell_options_of_the_image_change_nothing() {
     });
 }
 
+/// In lines, and in one line that never ends; seen through the reader of a run.
 #[test]
 fn hundred_megabytes_pass_through_in_bounded_memory() {
+    const PRINTED: usize = 100_000_000;
+    let lines = format!(
+        "yes 'migrated another hundred thousand rows of a very long table' | head -c {PRINTED}"
+    );
+    let line = format!("head -c {PRINTED} /dev/zero | tr '\\0' x");
     under_every_shell(|shell| {
-        let job = Job::of(&[
-            "yes 'migrated another hundred thousand rows of a very long table' | head -c 100000000",
-        ]);
-        let mut command = job.command(shell, &shlex::split(RUN_COMMAND).unwrap());
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let mut reader = EvidenceReader::new(&nonce());
-        let mut lines = LogLines::new();
-        let (mut bytes, mut longest) = (0, 0);
-        let mut piece = vec![0; 64 * 1024];
-        loop {
-            let read = stdout.read(&mut piece).unwrap();
-            if read == 0 {
-                break;
+        for (command, longest_allowed) in [(&lines, 1_000), (&line, 64 * 1024)] {
+            let job = Job::of(&[command]);
+            let mut command = job.command(shell, &shlex::split(RUN_COMMAND).unwrap());
+            let mut child = command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut stdout = child.stdout.take().unwrap();
+            let mut reader = EvidenceReader::new(&nonce());
+            let mut lines = LogLines::new();
+            let (mut bytes, mut longest, mut held) = (0, 0, None);
+            let mut piece = vec![0; 64 * 1024];
+            loop {
+                let read = stdout.read(&mut piece).unwrap();
+                if read == 0 {
+                    break;
+                }
+                bytes += read;
+                lines.push(&piece[..read], |line| {
+                    longest = longest.max(line.len());
+                    reader.line(line);
+                });
+                // Almost all is through, and more is to come than a pipe holds: the job is still there to be asked.
+                if held.is_none() && bytes > PRINTED - 1_000_000 {
+                    held = Some(most_held_kb(&child));
+                }
             }
-            bytes += read;
-            lines.push(&piece[..read], |line| {
-                longest = longest.max(line.len());
-                reader.line(line);
-            });
+            lines.finish(|line| reader.line(line));
+            assert!(child.wait().unwrap().success());
+            assert!(
+                bytes > PRINTED && longest <= longest_allowed,
+                "{bytes} bytes, {longest} in a line"
+            );
+            let held = held.unwrap();
+            assert!(held < 16_000, "under {}: {held} kB", shell.name);
+            assert_eq!(
+                reader.finish().conclusion(&job.expected(), job.mode),
+                Conclusion::Done
+            );
         }
-        lines.finish(|line| reader.line(line));
-        assert!(child.wait().unwrap().success());
-        assert!(
-            bytes > 100_000_000 && longest < 1_000,
-            "{bytes} bytes, {longest} in a line"
-        );
-        assert_eq!(
-            reader.finish().conclusion(&job.expected(), job.mode),
-            Conclusion::Done
-        );
     });
+}
+
+/// The most memory that any process of the job ever held, in kB as Linux counts it.
+fn most_held_kb(child: &Child) -> u64 {
+    let number = |status: &str, what: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(what))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let running: Vec<(u64, u64, u64)> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| {
+            // One that has just ended has none, and is no matter.
+            let status = fs::read_to_string(entry.ok()?.path().join("status")).ok()?;
+            Some((
+                number(&status, "Pid:")?,
+                number(&status, "PPid:")?,
+                number(&status, "VmHWM:")?,
+            ))
+        })
+        .collect();
+    let mut family = vec![u64::from(child.id())];
+    let mut most = 0;
+    while let Some(member) = family.pop() {
+        for (pid, parent, held) in &running {
+            if *pid == member {
+                most = most.max(*held);
+            }
+            if *parent == member {
+                family.push(*pid);
+            }
+        }
+    }
+    assert!(most > 0, "it is gone");
+    most
 }
 
 // ---------------------------------------------------------------- the text arrives as it was written
