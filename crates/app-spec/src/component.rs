@@ -166,40 +166,10 @@ impl<'a> Component<'a> {
         read::text(self.raw, "dockerfile_path")
     }
 
-    /// Returns the folder that is built, relative to the root of the repository.
-    #[must_use]
-    pub fn source_dir(&self) -> Option<&'a str> {
-        read::text(self.raw, "source_dir")
-    }
-
-    /// Returns the command that builds the component.
-    #[must_use]
-    pub fn build_command(&self) -> Option<&'a str> {
-        read::text(self.raw, "build_command")
-    }
-
-    /// Returns the kind of program that a buildpack builds, such as `node-js`.
-    #[must_use]
-    pub fn environment_slug(&self) -> Option<&'a str> {
-        read::text(self.raw, "environment_slug")
-    }
-
     /// Returns the size of an instance; absent is the platform's default.
     #[must_use]
     pub fn instance_size_slug(&self) -> Option<&'a str> {
         read::text(self.raw, "instance_size_slug")
-    }
-
-    /// Returns the number of instances; absent is one.
-    #[must_use]
-    pub fn instance_count(&self) -> Option<u64> {
-        read::number(self.raw, "instance_count")
-    }
-
-    /// Returns the command that runs in place of the image's own.
-    #[must_use]
-    pub fn run_command(&self) -> Option<&'a str> {
-        read::text(self.raw, "run_command")
     }
 
     /// Returns the port that a service listens on.
@@ -316,18 +286,6 @@ impl<'a> Database<'a> {
     #[must_use]
     pub fn cluster_name(&self) -> Option<&'a str> {
         read::text(self.raw, "cluster_name")
-    }
-
-    /// Tells whether it is a managed cluster and not a development database.
-    #[must_use]
-    pub fn production(&self) -> bool {
-        read::flag(self.raw, "production")
-    }
-
-    /// Returns the database as it stands in the spec.
-    #[must_use]
-    pub fn raw(&self) -> &'a Map<String, Value> {
-        self.raw
     }
 }
 

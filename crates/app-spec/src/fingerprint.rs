@@ -4,8 +4,6 @@
 //! that is read back have one fingerprint. It is for comparing, not for restoring: equal fingerprints do
 //! not make two specs the same text.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -66,12 +64,6 @@ impl Fingerprint {
         hash.update(DOMAIN);
         hash.update(Value::Object(map).to_string().as_bytes());
         Self(hex::encode(hash.finalize()))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

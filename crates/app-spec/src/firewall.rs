@@ -70,12 +70,6 @@ impl<'a> FirewallRule<'a> {
         read::text(self.raw, "value").unwrap_or_default()
     }
 
-    /// Returns the rule's own id; a rule that we add has none until the platform gives it one.
-    #[must_use]
-    pub fn uuid(&self) -> Option<&'a str> {
-        read::text(self.raw, "uuid")
-    }
-
     /// Returns what somebody wrote about the rule.
     #[must_use]
     pub fn description(&self) -> Option<&'a str> {

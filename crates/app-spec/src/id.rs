@@ -113,12 +113,6 @@ impl fmt::Display for ComponentName {
     }
 }
 
-impl AsRef<str> for ComponentName {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
 /// A component name that the platform would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
