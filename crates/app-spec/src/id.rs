@@ -223,6 +223,7 @@ mod tests {
         let name: ComponentName = serde_json::from_str("\"Old_Name\"").unwrap();
         assert_eq!(name, ComponentName::from_platform("Old_Name"));
         assert_eq!(serde_json::to_string(&name).unwrap(), "\"Old_Name\"");
+        assert_eq!(name.to_string(), "Old_Name");
     }
 
     #[test]
@@ -230,6 +231,8 @@ mod tests {
         let text = "0123456789abcdef0123456789abcdef01234567";
         let sha = CommitSha::parse(text).unwrap();
         assert_eq!((sha.as_str(), sha.short()), (text, "0123456"));
+        assert_eq!(sha.to_string(), text);
+        assert_eq!(serde_json::to_string(&sha).unwrap(), format!("\"{text}\""));
         assert!(CommitSha::parse(&text.to_uppercase()).is_err());
         assert!(CommitSha::parse(text.get(..39).unwrap()).is_err());
         assert!(serde_json::from_str::<CommitSha>("\"main\"").is_err());

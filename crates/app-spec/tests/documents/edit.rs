@@ -91,6 +91,14 @@ fn what_others_changed_meanwhile_survives_the_removal() {
 }
 
 #[test]
+fn a_job_that_others_took_out_meanwhile_does_not_come_back() {
+    let before = spec(json!({"name": "shop", "jobs": [{"name": "theirs"}]}));
+    let meanwhile = spec(json!({"name": "shop", "jobs": [{"name": OURS}]}));
+    let after = meanwhile.remove_jobs(&[name(OURS)], Some(&before));
+    assert_eq!(text(&after), r#"{"name":"shop"}"#);
+}
+
+#[test]
 fn the_other_keys_keep_their_order_wherever_the_platform_put_the_jobs() {
     let read_back = spec(json!({"a": 1, "jobs": [{"name": OURS}], "b": 2, "c": 3}));
     let after = read_back.remove_jobs(&[name(OURS)], None);

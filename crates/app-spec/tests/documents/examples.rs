@@ -77,6 +77,10 @@ fn the_spec_is_seen_through_lenses() {
             (ComponentKind::Database, "shop-db")
         ]
     );
+    assert_eq!(
+        shop.services().map(|c| c.name()).collect::<Vec<_>>(),
+        ["web"]
+    );
     let web = shop.component("web").unwrap();
     let source = web.source().unwrap();
     assert_eq!(
@@ -95,6 +99,7 @@ fn the_spec_is_seen_through_lenses() {
     assert_eq!(health.initial_delay, Duration::from_secs(120));
     let secret = web.env("JWT_SECRET").unwrap();
     assert!(secret.is_encrypted());
+    assert!(!web.env("DATABASE_URL").unwrap().is_encrypted());
     assert_eq!(
         web.env_value("DATABASE_URL"),
         Some("${shop-db.DATABASE_URL}")
@@ -244,6 +249,27 @@ fn steps_of_a_component_are_found_by_component_name_at_any_depth_under_any_branc
 }
 
 #[test]
+fn the_reason_is_that_of_the_failing_step_and_else_the_newest() {
+    let reason = |last: &str| {
+        let row = Deployment::from_value(
+            &json!({"id": "d", "progress": {"steps": [{"name": "deploy", "steps": [
+                {"component_name": "job-a", "status": "ERROR", "reason": {"code": "First"}},
+                {"component_name": "job-a", "status": last, "reason": {"code": "Last"}},
+            ]}]}}),
+        )
+        .unwrap();
+        row.progress
+            .unwrap()
+            .job_status("job-a")
+            .reason
+            .unwrap()
+            .code
+    };
+    assert_eq!(reason("PENDING"), "First");
+    assert_eq!(reason("ERROR"), "Last");
+}
+
+#[test]
 fn a_rollback_names_the_deployment_that_failed() {
     let failed = DeploymentId::new("aaaaaaaa-0000-4000-8000-000000000002");
     let mut row = example("rollback");
@@ -266,7 +292,16 @@ fn a_rollback_names_the_deployment_that_failed() {
     let by_field = read(&json!({
         "id": "d", "cause_details": {"type": "AUTO_ROLLBACK"}, "previous_deployment_id": failed.as_str()
     }));
-    assert_eq!(by_field.rolls_back(), Some(failed), "by the field alone");
+    assert_eq!(
+        by_field.rolls_back(),
+        Some(failed.clone()),
+        "by the field alone"
+    );
+    let cut = read(&json!({
+        "id": "d", "cause": "automated rollback after failed deployment of \"\"",
+        "previous_deployment_id": failed.as_str()
+    }));
+    assert_eq!(cut.rolls_back(), Some(failed), "where the text names none");
 }
 
 #[test]
@@ -287,7 +322,13 @@ fn a_cause_without_details_is_read_from_its_text() {
     assert_eq!(kind("manual"), CauseKind::Manual);
     assert_eq!(kind("app spec updated"), CauseKind::Manual);
     assert_eq!(kind("restarting app"), CauseKind::Manual);
-    assert_eq!(kind("something new"), CauseKind::Unknown);
+    for other in [
+        "something new",
+        "commit 9a4df0b reverted",
+        "image pushed to registry",
+    ] {
+        assert_eq!(kind(other), CauseKind::Unknown, "{other}");
+    }
     let told = json!({"id": "d", "cause": "manual", "cause_details": {"type": "MAINTENANCE"}});
     assert_eq!(
         Deployment::from_value(&told).unwrap().cause_kind,

@@ -156,6 +156,71 @@ fn a_job_that_came_or_went_is_one_change() {
 }
 
 #[test]
+fn only_a_jobs_timeout_is_a_time() {
+    let pairs = [
+        (
+            json!({"jobs": [{"name": "seed", "run_command": "60s"}]}),
+            json!({"jobs": [{"name": "seed", "run_command": "1m"}]}),
+        ),
+        (
+            json!({"services": [{"name": "web", "timeout": "60s"}]}),
+            json!({"services": [{"name": "web", "timeout": "1m"}]}),
+        ),
+    ];
+    for (one, other) in pairs {
+        assert_ne!(
+            spec(one.clone()).fingerprint(),
+            spec(other).fingerprint(),
+            "{one}"
+        );
+    }
+}
+
+#[test]
+fn order_counts_but_in_the_lists_that_are_sets() {
+    let (a, b) = (
+        json!({"domain": "a.example"}),
+        json!({"domain": "b.example"}),
+    );
+    for (one, other, same) in [
+        (
+            json!({"features": ["a", "b"]}),
+            json!({"features": ["b", "a"]}),
+            true,
+        ),
+        (json!({"domains": [a, b]}), json!({"domains": [b, a]}), true),
+        (
+            json!({"new_list": ["a", "b"]}),
+            json!({"new_list": ["b", "a"]}),
+            false,
+        ),
+        (
+            json!({"services": [{"name": "web", "features": ["a", "b"]}]}),
+            json!({"services": [{"name": "web", "features": ["b", "a"]}]}),
+            false,
+        ),
+    ] {
+        let equal = spec(one.clone()).fingerprint() == spec(other).fingerprint();
+        assert_eq!(equal, same, "{one}");
+    }
+}
+
+#[test]
+fn entries_of_one_name_are_told_apart_by_their_place() {
+    let twice = |last: &str| {
+        spec(json!({"envs": [{"key": "A", "value": "1"}, {"key": "A", "value": last}]}))
+    };
+    let told = changes(&twice("2"), &twice("3"));
+    assert_eq!(
+        told,
+        [Change {
+            path: "envs[1].value".to_owned(),
+            kind: ChangeKind::Changed
+        }]
+    );
+}
+
+#[test]
 fn secrets_count_by_their_text_unless_asked_otherwise() {
     let with = |value: &str| {
         spec(
@@ -168,6 +233,19 @@ fn secrets_count_by_their_text_unless_asked_otherwise() {
     assert_eq!(loose(&plain), loose(&one));
     assert_eq!(loose(&one), loose(&other));
     assert_ne!(loose(&one), loose(&gone));
+    let beside = |key: &str, kind: &str, value: &str| {
+        spec(json!({"envs": [{"key": key, "type": kind, "value": value}]}))
+    };
+    assert_ne!(
+        loose(&beside("K", "SECRET", "text")),
+        loose(&beside("L", "SECRET", "text")),
+        "the name of a secret counts"
+    );
+    assert_ne!(
+        loose(&beside("K", "GENERAL", "one")),
+        loose(&beside("K", "GENERAL", "two")),
+        "plain values count"
+    );
 }
 
 #[test]

@@ -119,6 +119,18 @@ fn a_list_that_ran_empty_is_merged_as_an_empty_list() {
 }
 
 #[test]
+fn a_list_that_is_gone_and_was_edited_stays_gone() {
+    let base = spec(json!({"name": "shop", "envs": [{"key": "A", "value": "1"}]}));
+    let gone = spec(json!({"name": "shop"}));
+    let lost = spec(json!({"name": "shop", "envs": [{"key": "A", "value": "2"}]}));
+    let merged = merge(&base, &gone, &lost);
+    assert_eq!(
+        (merged.spec, merged.overlaps),
+        (gone, vec!["envs[A]".to_owned()])
+    );
+}
+
+#[test]
 fn the_platforms_own_rewriting_is_no_edit() {
     let base = spec(json!({"name": "shop", "disable_edge_cache": false, "jobs": []}));
     let present = spec(json!({"name": "shop", "jobs": [{"name": "migrate-k3f9q2x7-e0"}]}));

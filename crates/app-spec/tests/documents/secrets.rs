@@ -163,4 +163,12 @@ fn a_diff_shows_what_changed_and_that_a_secret_did() {
 fn a_spec_is_debugged_by_its_components_and_fingerprint() {
     insta::assert_snapshot!(format!("{:?}", shop()), @r#"AppSpec { name: "shop", components: ["service web", "database shop-db"], fingerprint: "ee4f0ba58770", .. }"#);
     insta::assert_snapshot!(format!("{:?}", shop().component("web").unwrap()), @r#"Component { kind: Service, name: "web", source: Some(GitHub { repo: "acme/shop", branch: Some("main"), deploy_on_push: true }), envs: [Env { key: "DATABASE_URL", scope: RunTime, kind: General, .. }, Env { key: "JWT_SECRET", scope: RunTime, kind: Secret, .. }], .. }"#);
+    insta::assert_snapshot!(format!("{:?}", shop().database("shop-db").unwrap()), @r#"Database { name: "shop-db", engine: Some("MYSQL"), cluster_name: Some("shop-mysql"), .. }"#);
+    let job = JobComponent::copy_of(
+        &shop().component("web").unwrap(),
+        ComponentName::parse("migrate-k3f9q2x7-e0").unwrap(),
+    )
+    .unwrap();
+    insta::assert_snapshot!(format!("{job:?}"), @r#"JobBuilder { name: ComponentName("migrate-k3f9q2x7-e0"), kind: PostDeploy, envs: [], .. }"#);
+    insta::assert_snapshot!(format!("{:?}", job.build().unwrap()), @r#"JobComponent(Component { kind: Job, name: "migrate-k3f9q2x7-e0", source: Some(GitHub { repo: "acme/shop", branch: Some("main"), deploy_on_push: false }), envs: [], .. })"#);
 }
