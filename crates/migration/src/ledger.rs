@@ -359,23 +359,6 @@ impl History {
         done
     }
 
-    /// Returns whether `authority` was used up for `step` by an epoch that may have attempted it. An epoch that is
-    /// proven never to have started uses nothing up.
-    #[must_use]
-    pub fn spent(&self, authority: &Authority, step: &StepName) -> bool {
-        self.epochs.iter().any(|epoch| {
-            let attempted = match &epoch.state {
-                EpochState::Open
-                | EpochState::Ended(LedgerOutcome::Done | LedgerOutcome::Unproven { .. }) => true,
-                EpochState::Ended(LedgerOutcome::Failed { .. }) => true,
-                EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => false,
-            };
-            attempted
-                && epoch.authority() == Some(authority)
-                && epoch.steps().iter().any(|known| known.name == *step)
-        })
-    }
-
     /// Returns how many epochs of `authority` are proven never to have started.
     #[must_use]
     pub fn never_started(&self, authority: &Authority) -> usize {
@@ -667,3 +650,6 @@ fn strength(outcome: &LedgerOutcome) -> u8 {
         LedgerOutcome::Withdrawn => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;
