@@ -97,3 +97,70 @@ pub fn app_of(seen: &Observed) -> Option<&App> {
         AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::fixture::{APP, LIVE_COMMIT, World, deployment, request, spec};
+    use serde_json::json;
+
+    const OTHER_COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn the_slots_deployment_is_live_while_the_list_shows_it_active() {
+        let live = |rows: &[(&str, &str)]| {
+            let mut world = World::new();
+            world.deployments = rows
+                .iter()
+                .map(|(id, phase)| deployment(id, phase, &spec()))
+                .collect();
+            let seen = world.seen();
+            live(app_of(&seen).unwrap(), &seen).unwrap().id.to_string()
+        };
+        assert_eq!(live(&[]), "d-live", "the slot alone");
+        assert_eq!(live(&[("d-new", "ACTIVE"), ("d-live", "ACTIVE")]), "d-live");
+        assert_eq!(
+            live(&[("d-new", "ACTIVE"), ("d-live", "SUPERSEDED")]),
+            "d-new"
+        );
+        assert_eq!(
+            live(&[("d-new", "ERROR"), ("d-live", "SUPERSEDED")]),
+            "d-live"
+        );
+    }
+
+    #[test]
+    fn the_job_is_built_from_the_live_commit_only_where_pushes_deploy() {
+        let commit = |pushes: bool, wait: WaitForDeploy, asked: Option<&str>| {
+            let mut world = World::new();
+            world.spec["services"][0]["github"]["deploy_on_push"] = json!(pushes);
+            let mut request = request();
+            request.settings.wait_for_deploy = wait;
+            request.commit = asked.map(|sha| CommitSha::parse(sha).unwrap());
+            let seen = world.seen();
+            planned_commit(&request, app_of(&seen).unwrap(), &seen).map(|sha| sha.to_string())
+        };
+        let (asked, live) = (Some(OTHER_COMMIT), Some(LIVE_COMMIT.to_owned()));
+        assert_eq!(commit(true, WaitForDeploy::Live, asked), live);
+        assert_eq!(commit(true, WaitForDeploy::Off, None), live);
+        assert_eq!(commit(true, WaitForDeploy::Off, asked).as_deref(), asked);
+        assert_eq!(commit(false, WaitForDeploy::Live, asked).as_deref(), asked);
+        assert_eq!(commit(false, WaitForDeploy::Live, None), None);
+    }
+
+    #[test]
+    fn another_rule_with_the_same_kind_or_the_same_value_is_extra() {
+        let rules = FirewallRules::from_value(&json!([
+            {"type": "app", "value": APP},
+            {"type": "app", "value": "another"},
+            {"type": "tag", "value": APP},
+            {"type": "ip_addr", "value": "203.0.113.7"},
+        ]))
+        .unwrap();
+        let keep = [RuleMatch::new(app_spec::RuleKind::IpAddr, "203.0.113.7")];
+        assert_eq!(
+            extra_rules(&rules, &AppId::new(APP), &keep),
+            ["app another".to_owned(), format!("tag {APP}")]
+        );
+    }
+}

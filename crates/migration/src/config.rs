@@ -290,9 +290,9 @@ impl Reader<'_> {
 fn folder(value: &Value<'_>) -> Result<String, FileError> {
     let text = value.plain()?;
     let path = text.trim_end_matches('/');
-    let inside = !path.starts_with('/')
-        && !path.contains('\\')
-        && path.split('/').all(|part| part != ".." && !part.is_empty());
+    // An absolute path begins with an empty part.
+    let inside =
+        !path.contains('\\') && path.split('/').all(|part| part != ".." && !part.is_empty());
     if inside {
         Ok(path.strip_prefix("./").unwrap_or(path).to_owned())
     } else {

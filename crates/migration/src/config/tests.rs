@@ -119,6 +119,40 @@ fn what_is_wrong_is_pointed_at() {
     insta::assert_snapshot!(told("app: yes\napp: no\n"), @".github/harbor-pilot.yml:2:1: the key `app` stands here a second time");
 }
 
+#[rstest]
+#[case("ops", Some("ops"))]
+#[case("./ops/migrations/", Some("ops/migrations"))]
+#[case("/ops", None)]
+#[case("ops//migrations", None)]
+#[case("ops/../../elsewhere", None)]
+#[case(r"ops\migrations", None)]
+#[case(r"\ops", None)]
+#[case("/", None)]
+fn manifests_are_in_a_folder_of_the_repository(#[case] text: &str, #[case] folder: Option<&str>) {
+    let config = parse(&format!("manifests: '{text}'")).ok();
+    assert_eq!(
+        config.map(|config| config.manifests),
+        folder.map(str::to_owned)
+    );
+}
+
+#[test]
+fn a_label_has_at_most_fifty_characters() {
+    let label = |count: usize| parse(&format!("label: {}", "ü".repeat(count)));
+    assert_eq!(label(50).unwrap().label, "ü".repeat(50));
+    assert!(label(51).is_err());
+}
+
+#[rstest]
+#[case("https://shop.example.com/health")]
+#[case("http://127.0.0.1:4000/health")]
+fn a_health_address_is_taken_as_it_stands(#[case] url: &str) {
+    assert_eq!(
+        parse(&format!("health-url: {url}")).unwrap().health,
+        Some(HealthCheck::Url(url.to_owned()))
+    );
+}
+
 #[test]
 fn a_refused_config_is_a_refusal_of_its_own_reason() {
     let refusal = crate::Refusal::from(parse("a: b").unwrap_err());
