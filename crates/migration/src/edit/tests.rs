@@ -327,6 +327,45 @@ fn commands_that_no_variable_holds_are_refused() {
 }
 
 #[test]
+fn commands_that_a_variable_just_holds_are_sent() {
+    let world = World::new();
+    let mut plan = planned(&request(), &world);
+    plan.steps.truncate(1);
+    let script = |plan: &Plan| env(&job_of(plan, &world), "HARBOR_PILOT_SCRIPT").unwrap();
+    plan.steps[0].run = String::new();
+    let room = MAX_SCRIPT_BYTES - script(&plan).len();
+    plan.steps[0].run = "x".repeat(room);
+    assert_eq!(script(&plan).len(), MAX_SCRIPT_BYTES);
+    plan.steps[0].run.push('x');
+    assert!(refused(&plan, &world.spec).starts_with("bad-manifest"));
+}
+
+/// What the platform does with an encrypted value elsewhere is not known: the job looks before it runs anything.
+#[test]
+fn the_job_checks_the_variables_it_can_not_do_without() {
+    let mut world = World::new();
+    let envs = world.spec["services"][0]["envs"].as_array_mut().unwrap();
+    envs.push(json!({"key": "EMPTY", "value": ""}));
+    envs.push(json!({"key": "BUILD_ONLY", "scope": "BUILD_TIME", "value": "x"}));
+    let mut request = request();
+    request.settings.env = ["JWT_SECRET", "EMPTY", "BUILD_ONLY"]
+        .map(str::to_owned)
+        .into();
+    request.settings.secret_env = vec![("EXTRA".to_owned(), SecretString::from("hunter2hunter2"))];
+    let script = env(
+        &job_of(&planned(&request, &world), &world),
+        "HARBOR_PILOT_SCRIPT",
+    )
+    .unwrap();
+    let checked: Vec<&str> = script
+        .split("_hp_need ")
+        .skip(1)
+        .filter_map(|rest| rest.split(' ').next())
+        .collect();
+    assert_eq!(checked, ["DATABASE_URL", "JWT_SECRET", "EXTRA"]);
+}
+
+#[test]
 fn only_what_is_ours_or_declared_is_taken_out() {
     let name = Past::epoch(0).job()["name"].as_str().unwrap().to_owned();
     let impostor = json!({"name": name, "github": {"repo": "acme/terp", "branch": "main"}});
