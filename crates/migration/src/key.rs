@@ -381,6 +381,21 @@ mod tests {
     }
 
     #[test]
+    fn nonces_are_thirty_two_lower_case_hex_digits() {
+        let good = "0123456789abcdef0123456789abcdef";
+        assert_eq!(Nonce::parse(good).unwrap().as_str(), good);
+        for bad in [
+            "",
+            "0123456789abcdef",
+            &good.to_uppercase(),
+            &good.replace('f', "g"),
+            &good.repeat(2),
+        ] {
+            assert!(Nonce::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn longest_job_name_fits_the_platform() {
         let name = JobName {
             key: Key::parse("k3f9q2x7").unwrap(),

@@ -306,6 +306,52 @@ fn platform_exit_counts_only_behind_the_marks() {
     );
 }
 
+/// The reader calls such marks contradictory already; what is concluded does not rest on that alone.
+#[test]
+fn marks_that_do_not_fit_together_prove_nothing_whoever_gathered_them() {
+    let refused = of_marks(&REFUSED);
+    let disarmed = of_marks(&DISARMED);
+    let done = of_marks(&DONE);
+    let other_check = Ran {
+        step: name("indexes"),
+        ..done.checks[0].clone()
+    };
+    let unfit = [
+        Evidence {
+            checks: done.checks.clone(),
+            ..disarmed.clone()
+        },
+        Evidence {
+            steps: done.steps.clone(),
+            ..disarmed
+        },
+        Evidence {
+            checks: done.checks.clone(),
+            ..refused.clone()
+        },
+        Evidence {
+            steps: done.steps.clone(),
+            ..refused
+        },
+        Evidence {
+            checks: vec![other_check.clone()],
+            ..done.clone()
+        },
+        Evidence {
+            checks: vec![done.checks[0].clone(), done.checks[0].clone()],
+            ..done.clone()
+        },
+        Evidence {
+            steps: vec![done.steps[0].clone(), other_check],
+            ..done
+        },
+    ];
+    for evidence in unfit {
+        let concluded = evidence.conclusion(&expected(), RunMode::Steps);
+        assert!(is_open(&concluded), "{concluded:?} of {evidence:?}");
+    }
+}
+
 #[test]
 fn contained_failure_is_still_a_failure() {
     // The job exits with 0, so that the platform says nothing.

@@ -200,6 +200,22 @@ fn nothing_is_read_that_is_too_large_or_grows() {
     assert!(parse(documents).is_err());
 }
 
+#[test]
+fn what_is_just_small_enough_is_read() {
+    let steps: String = (0..MAX_STEPS)
+        .map(|n| format!("  - {{name: s{n}, run: x}}\n"))
+        .collect();
+    assert_eq!(
+        parse(&format!("steps:\n{steps}")).unwrap().steps.len(),
+        MAX_STEPS
+    );
+    let around = "steps: [{name: a, run: ''}]".len();
+    let run = "x".repeat(MAX_FILE - around);
+    let text = format!("steps: [{{name: a, run: '{run}'}}]");
+    assert_eq!(text.len(), MAX_FILE);
+    assert_eq!(parse(&text).unwrap().steps[0].run, run);
+}
+
 const MAX_FILE: usize = crate::MAX_FILE_BYTES;
 
 #[test]

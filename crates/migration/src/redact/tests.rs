@@ -155,6 +155,18 @@ fn a_log_is_cut_after_redaction_only() {
     }
 }
 
+/// The longest value that is known decides how much is looked at beyond a cut.
+#[test]
+fn a_long_secret_across_the_cut_is_not_shown() {
+    let secret: String = (0..700).map(|n| format!("hunter{n:07}")).collect();
+    let redactor = knowing(&[&secret]);
+    let mut line = "\u{200b}".repeat(64 * 1024 / 3 - 4);
+    line.push_str(&secret);
+    line.push_str(&"y".repeat(100_000));
+    let shown = log(&redactor, line.as_bytes(), 4096).join("\n");
+    assert!(!shown.contains("hunter"), "{} bytes", shown.len());
+}
+
 #[test]
 fn log_lines_end_as_the_runner_reads_them() {
     let redactor = Redactor::default();
@@ -190,6 +202,7 @@ fn debug_text_holds_no_secret() {
     let redactor = knowing(&["hunter22secret"]);
     let cleaner = LogCleaner::new(redactor.clone());
     assert!(!format!("{redactor:?} {cleaner:?}").contains("hunter"));
+    assert_eq!(format!("{redactor:?}"), "Redactor { .. }");
 }
 
 /// What a secret may look like once some program has printed it.

@@ -117,6 +117,12 @@ fn script_is_short_enough_to_read() {
     assert!(length < 5_000, "{length} bytes");
 }
 
+/// Five characters in place of two for each line would cost room that commands need.
+#[test]
+fn a_line_break_travels_as_two_characters() {
+    assert_eq!(escape("a\nb$"), r"a\nb\0044");
+}
+
 #[test]
 fn script_holds_no_text_of_a_mark() {
     let (record, steps) = (record(), [step("true", Some("true"))]);

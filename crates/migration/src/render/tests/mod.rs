@@ -1,6 +1,7 @@
 //! What a person reads in each state. Read each text aloud: would you trust it at 2 a.m.?
 
 mod hostile;
+mod report;
 mod world;
 
 use super::*;
