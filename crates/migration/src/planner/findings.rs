@@ -12,7 +12,7 @@ use app_spec::{App, Component, EnvKind, JobKind};
 use std::time::Duration;
 
 /// How much of a deadline is kept beside the insert, the job and the clean-up.
-const RESERVE: Duration = Duration::from_secs(10 * 60);
+pub(super) const RESERVE: Duration = Duration::from_secs(10 * 60);
 
 /// Returns the findings of `plan`, the gravest first.
 pub(super) fn of(

@@ -189,6 +189,9 @@ fn a_health_address_elsewhere_is_refused() {
 #[case("https://169.254.169.254/latest", false)]
 #[case("file:///etc/passwd", false)]
 #[case("https://", false)]
+#[case("https://terp.example.com/a b", false)]
+#[case("https://terp.example.com/\\x", false)]
+#[case("https://terp.example.com/\u{fc}", false)]
 fn only_the_apps_own_hosts_are_asked_for_their_health(#[case] url: &str, #[case] good: bool) {
     let mut request = request();
     request.settings.health = HealthCheck::Url(url.to_owned());
@@ -197,6 +200,29 @@ fn only_the_apps_own_hosts_are_asked_for_their_health(#[case] url: &str, #[case]
     if let Err(refusal) = planned {
         assert_eq!(refusal.reason, Reason::HealthUrlForeign);
     }
+}
+
+/// An address that readers of addresses disagree about is not asked, even where the platform lists it.
+#[test]
+fn a_host_of_odd_characters_is_not_asked() {
+    let mut world = World::new();
+    world.app["live_domain"] = json!("te_rp.example.com");
+    let mut request = request();
+    request.settings.health = HealthCheck::Url("https://te_rp.example.com/health".to_owned());
+    assert_eq!(comes_to(&request, &world), "refused health-url-foreign");
+}
+
+#[rstest]
+#[case("http://localhost:4000")]
+#[case("http://[::1]:4000")]
+#[case("http://127.0.0.2")]
+fn each_name_of_this_machine_may_be_asked(#[case] base: &str) {
+    let mut world = World::new();
+    world.app["live_url"] = json!(base);
+    let mut request = request();
+    let url = format!("{base}/other");
+    request.settings.health = HealthCheck::Url(url.clone());
+    assert_eq!(planned(&request, &world).health_url, Some(url));
 }
 
 #[test]
@@ -285,8 +311,12 @@ fn a_declared_job_is_told_and_stops_nobody() {
     request.settings.accept_jobs = vec![component("warm-cache")];
     request.settings.also_stale = vec![component("migration-job")];
     let findings = findings_told(&planned(&request, &world));
-    assert!(findings.contains("accepted-job"), "{findings}");
-    assert!(findings.contains("also-stale"), "{findings}");
+    for told in [
+        "accepted-job: job `warm-cache` runs again",
+        "also-stale: job `migration-job` is declared stale",
+    ] {
+        assert!(findings.contains(told), "{findings}");
+    }
 }
 
 #[test]
@@ -575,6 +605,12 @@ fn unproven_runs_again_only_by_retry() {
             "{authority}"
         );
     }
+    let rest = with("again:1", "steps: [{name: backfill, run: x}]");
+    assert_eq!(
+        comes_to(&rest, &world),
+        "refused earlier-unproven",
+        "a done step that the manifest no longer has is no reason"
+    );
     assert_eq!(
         comes_to(&by("retry:1"), &world),
         "run e1 fresh backfill by retry:1 with ours"
@@ -659,6 +695,47 @@ fn an_epoch_in_the_app_is_followed_under_its_own_nonce() {
         comes_to(&by("cli:1"), &in_spec),
         "run e0 resumed columns+backfill by merge:first with theirs"
     );
+}
+
+#[test]
+fn an_epoch_in_the_app_that_runs_other_steps_is_not_followed() {
+    let past = Past::epoch(0);
+    let world = World::new().carried(&past, "DEPLOYING");
+    insta::assert_snapshot!(refused(&with("merge:fix", "steps: [{name: indexes, run: x}]"), &world), @r#"
+    id-reused (2)
+    migration id `ter-235` is used: on this app it runs `columns`, `backfill`, and none of these is in the manifest
+    give the new work an id of its own: a manifest under another file name
+    "#);
+}
+
+/// Rows of a list may lack the spec, and with it what the job says of itself.
+#[test]
+fn an_epoch_known_by_its_jobs_name_alone_is_taken_to_run_what_is_not_done() {
+    let done = Past::epoch(0).steps(&["columns"]);
+    let mut world = World::new().ended(&done, LedgerOutcome::Done);
+    let name = format!("migrate-{}-e1", key());
+    world.deployments.insert(
+        0,
+        json!({"id": "d-1", "phase": "DEPLOYING", "jobs": [{"name": name}]}),
+    );
+    assert_eq!(
+        comes_to(&by("merge:first"), &world),
+        "run e1 resumed backfill by merge:first with ours"
+    );
+}
+
+#[test]
+fn what_the_followed_epoch_runs_again_is_not_called_done() {
+    let done = World::new().ended(&Past::epoch(0), LedgerOutcome::Done);
+    let already = |world: &World| -> Vec<String> {
+        let done = planned(&by("again:1"), world).already_done;
+        done.iter().map(|done| done.step.name.to_string()).collect()
+    };
+    let again = Past::epoch(1).by("again:1");
+    let one = again.clone().steps(&["backfill"]);
+    assert_eq!(already(&done.carried(&again, "DEPLOYING")), [""; 0]);
+    let done = World::new().ended(&Past::epoch(0), LedgerOutcome::Done);
+    assert_eq!(already(&done.carried(&one, "DEPLOYING")), ["columns"]);
 }
 
 /// What refuses an insert is no reason to look away from a job that is there.
@@ -830,6 +907,12 @@ fn checks_and_steps_are_not_taken_for_each_other() {
     let running = World::new()
         .carried(&checks, "DEPLOYING")
         .claim(&checks, None);
+    let mut check = by("cli:1");
+    check.intent = Intent::Check;
+    assert_eq!(
+        comes_to(&check, &running),
+        "run e0 resumed backfill by cli:1 with theirs"
+    );
     insta::assert_snapshot!(refused(&by("merge:first"), &running), @r#"
     owned (8)
     epoch 0 of `ter-235` is under way and runs only the checks, and its steps were asked for
@@ -982,6 +1065,7 @@ fn an_image_job_is_pinned_to_the_live_digest() {
     let digest = format!("sha256:{}", "0".repeat(64));
     world.deployments[0]["services"][0] = json!({"name": "web", "source_image_digest": digest});
     let plan = planned(&request(), &world);
+    assert!(!findings_told(&plan).contains("image-not-pinned"));
     assert_eq!((plan.commit, plan.image_digest), (None, Some(digest)));
 }
 
@@ -1022,6 +1106,32 @@ fn the_estimate_is_measured_on_good_deployments() {
     assert_eq!(
         (estimate.to_start, estimate.measured),
         (Duration::from_secs(10 * 60), false)
+    );
+}
+
+/// Without a believable span the lease would be no guard.
+#[test]
+fn a_span_that_can_not_be_is_not_measured() {
+    let measured = |created: &str, ended: &str| {
+        let mut world = World::new();
+        world.deployments[0]["created_at"] = json!(created);
+        world.deployments[0]["updated_at"] = json!(ended);
+        planned(&request(), &world).estimate.measured
+    };
+    assert!(measured("2026-02-18T00:10:00Z", "2026-02-18T02:10:00Z"));
+    assert!(!measured("2026-02-18T00:10:00Z", "2026-02-18T02:10:01Z"));
+    assert!(!measured("2026-02-18T00:10:00Z", "2026-02-18T00:10:00Z"));
+    assert!(!measured("2026-02-18T00:10:00Z", "2026-02-18T00:09:00Z"));
+}
+
+#[test]
+fn the_live_deployment_is_measured_where_the_list_does_not_reach_back_to_it() {
+    let mut world = World::new();
+    world.deployments[0] = deployment("d-later", "ERROR", &spec());
+    let estimate = planned(&request(), &world).estimate;
+    assert_eq!(
+        (estimate.to_start, estimate.measured),
+        (Duration::from_secs(8 * 60), true)
     );
 }
 
@@ -1138,6 +1248,57 @@ fn the_rest_that_is_odd_is_told() {
     assert!(findings_told(&planned(&request, &world)).contains("firewall-open"));
     world.firewall = FirewallView::Failed;
     assert!(findings_told(&planned(&request, &world)).contains("firewall-unread"));
+}
+
+#[test]
+fn a_deadline_that_just_suffices_is_not_told() {
+    let mut request = request();
+    let estimate = planned(&request, &World::new()).estimate;
+    let reserve = super::findings::RESERVE;
+    request.settings.deadline =
+        estimate.to_start + request.settings.job_timeout + estimate.clean_up + reserve;
+    let told = |request: &Request| {
+        findings_told(&planned(request, &World::new())).contains("deadline-short")
+    };
+    assert!(!told(&request));
+    request.settings.deadline -= Duration::from_secs(1);
+    assert!(told(&request));
+}
+
+#[test]
+fn a_check_that_is_not_there_or_is_all_that_runs_is_not_missed() {
+    let mut request = with("cli:1", "steps: [{name: columns, run: a}]");
+    request.settings.shell = Shell::None;
+    assert!(!findings_told(&planned(&request, &World::new())).contains("check-not-run"));
+    let mut request = with("cli:1", "steps: [{name: columns, run: a, check: b}]");
+    request.settings.shell = Shell::None;
+    request.intent = Intent::Check;
+    assert!(!findings_told(&planned(&request, &World::new())).contains("check-not-run"));
+}
+
+#[test]
+fn a_secret_that_the_job_is_given_otherwise_is_not_missed() {
+    let mut world = World::new();
+    world.spec["services"][0]["envs"][0] =
+        json!({"key": "DATABASE_URL", "type": "SECRET", "value": "EV[1:a:b]"});
+    let mut request = request();
+    let told = |request: &Request, world: &World| findings_told(&planned(request, world));
+    assert!(told(&request, &world).contains("the job does not get `JWT_SECRET` of"));
+    request.settings.secret_env = vec![("JWT_SECRET".to_owned(), "x".into())];
+    assert!(!told(&request, &world).contains("secret-not-copied"));
+}
+
+#[test]
+fn a_running_job_beside_the_followed_one_is_not_called_left_over() {
+    let ours = Past::epoch(0);
+    let world = World::new()
+        .job(ours.job())
+        .carried(&ours, "DEPLOYING")
+        .job(other().job())
+        .carried(&other(), "DEPLOYING");
+    let plan = planned(&request(), &world);
+    assert_eq!(plan.entry, Entry::Resumed);
+    assert!(!findings_told(&plan).contains("stale-job"));
 }
 
 #[test]

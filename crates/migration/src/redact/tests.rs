@@ -167,6 +167,26 @@ fn a_long_secret_across_the_cut_is_not_shown() {
     assert!(!shown.contains("hunter"), "{} bytes", shown.len());
 }
 
+/// All that is looked at of a line is 72 KiB, so that a log without line ends can't fill the memory.
+#[test]
+fn what_stands_far_behind_in_a_line_is_not_looked_at() {
+    let whole = "\u{200b}".repeat(72 * 1024 / 3);
+    let shown = |line: &str| log(&Redactor::default(), line.as_bytes(), 4096);
+    assert_eq!(shown(&whole), [""]);
+    assert_eq!(shown(&format!("{whole}x")), ["… [line cut]"]);
+    assert_eq!(
+        shown(&format!("{whole}{}", "x".repeat(200_000))),
+        ["… [line cut]"]
+    );
+}
+
+#[test]
+fn a_cut_never_splits_a_character() {
+    let line = format!("x{}", "é".repeat(10_000));
+    let whole = format!("x{}… [line cut]", "é".repeat(8191));
+    assert_eq!(log(&Redactor::default(), line.as_bytes(), 4096), [whole]);
+}
+
 #[test]
 fn log_lines_end_as_the_runner_reads_them() {
     let redactor = Redactor::default();
