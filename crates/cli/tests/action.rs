@@ -347,7 +347,7 @@ async fn a_run_that_sigterm_ended_says_so() {
         while stage.world.executions().is_empty() {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
-        switch.stop(migration::Stop::Signal);
+        switch.stop();
     };
     let (code, ()) = tokio::join!(stage::main_step(host), terminate);
     let ran = stage::left(code, (&out, &err), &folder);

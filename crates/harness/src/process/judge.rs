@@ -8,7 +8,6 @@ use super::play::{Cell, End, Gone, Played};
 use super::stage::{PULL, REQUEST, Role, SECRETS, STEPS, Way};
 use crate::actor::{ours, without_ours};
 use crate::invariants::Violation;
-use crate::scene::{is_clean, is_in_flight};
 use crate::wire::PILOT;
 use migration::Reason;
 use serde_json::Value;
@@ -445,4 +444,20 @@ pub(crate) fn told(cell: &Cell) -> String {
         "{:?} {:?} {:?} {:?}, then {:?}",
         cell.way, cell.end, cell.effect, cell.at, cell.by
     )
+}
+
+/// Returns whether a deployment in this phase is still on its way.
+pub(super) fn is_in_flight(phase: &Value) -> bool {
+    matches!(
+        phase.as_str(),
+        Some("PENDING_BUILD" | "BUILDING" | "PENDING_DEPLOY" | "DEPLOYING")
+    )
+}
+
+/// Returns whether no job of ours is in the spec or in what is live.
+pub(super) fn is_clean(state: &Value) -> bool {
+    let app = &state["apps"][0];
+    let mut deployments = app["deployments"].as_array().into_iter().flatten();
+    let live = deployments.find(|one| one["id"] == app["active"]);
+    ours(&app["spec"]).is_empty() && live.is_none_or(|live| ours(&live["spec"]).is_empty())
 }

@@ -7,8 +7,9 @@
 
 use super::call;
 use super::child::{Ended, Process, Program, Signal};
+use super::judge::{is_clean, is_in_flight};
 use super::stage::{Role, Stage, Way, Written};
-use crate::scene::{SWEEPS, is_clean, is_in_flight};
+use crate::scene::SWEEPS;
 use jiff::Timestamp;
 use serde_json::Value;
 use sim::{Applied, Fault, FaultKind, Request};

@@ -1118,8 +1118,8 @@ fn a_span_that_can_not_be_is_not_measured() {
         world.deployments[0]["updated_at"] = json!(ended);
         planned(&request(), &world).estimate.measured
     };
-    assert!(measured("2026-02-18T00:10:00Z", "2026-02-18T02:10:00Z"));
-    assert!(!measured("2026-02-18T00:10:00Z", "2026-02-18T02:10:01Z"));
+    assert!(measured("2026-02-18T00:10:00Z", "2026-02-18T01:50:00Z"));
+    assert!(!measured("2026-02-18T00:10:00Z", "2026-02-18T01:50:01Z"));
     assert!(!measured("2026-02-18T00:10:00Z", "2026-02-18T00:10:00Z"));
     assert!(!measured("2026-02-18T00:10:00Z", "2026-02-18T00:09:00Z"));
 }
