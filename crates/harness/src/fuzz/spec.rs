@@ -109,6 +109,9 @@ fn put_in_and_taken_out(before: &AppSpec) {
     assert_eq!(all, others);
     let after = with.remove_jobs(&[name(OURS)], Some(before));
     assert_eq!(text(&after), text(before));
+    // Where nobody knows any more how it was, the list goes, and nothing else moves.
+    let after = with.remove_jobs(&[name(OURS)], None);
+    assert_eq!(without_jobs(&after), without_jobs(before));
 }
 
 /// A job that is called like ours and has no record that agrees is somebody's.
