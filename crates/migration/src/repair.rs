@@ -226,15 +226,17 @@ impl Replay {
     }
 
     /// What puts an edit back is as good as that edit: what it changed in the spec that it was made from is wanted.
+    ///
+    /// Except where a rollback came between: none is sent by who has seen one, so that is what it overtook.
     fn repaired(&mut self, spec: &AppSpec, read: Option<&AppSpec>) {
-        if self.went_back == WentBack::Since
-            && read.is_some_and(|read| !self.branches.iter().any(|one| same(&one.register, read)))
-        {
+        if self.went_back == WentBack::Since {
             self.went_back = WentBack::AndWeWrote;
         }
         for branch in &mut self.branches {
-            let read = read.unwrap_or(&branch.register);
-            branch.wanted = merge(read, &branch.wanted, spec).spec;
+            if self.went_back == WentBack::No {
+                let read = read.unwrap_or(&branch.register);
+                branch.wanted = merge(read, &branch.wanted, spec).spec;
+            }
             branch.register = spec.clone();
         }
     }
