@@ -364,21 +364,13 @@ impl Scene {
         while from.elapsed() < REST {
             // Longer than any pause between two things that follow each other by themselves.
             tokio::time::sleep(Duration::from_secs(600)).await;
-            self.let_in().await;
+            self.hall.let_in().await;
             let flying = Shown::now(&self.hall.world).is_in_flight();
             if !flying && self.hall.to_come.load(Ordering::SeqCst) == 0 {
                 return true;
             }
         }
         false
-    }
-
-    /// Any request lets in what was to arrive late.
-    async fn let_in(&self) {
-        use tower::ServiceExt as _;
-        let request = http::Request::get("/_sim/").body(bytes::Bytes::new());
-        let request = request.expect("a constant");
-        assert!(self.hall.world.in_process().oneshot(request).await.is_ok());
     }
 
     /// A person keeps the rollback that pinned the app: until then nobody can take anything out.
@@ -401,16 +393,18 @@ impl Scene {
         assert!(answer.is_ok_and(|answer| answer.status().is_success()));
     }
 
-    /// Sweeps until the app is clean, once at least and three times at most.
+    /// Sweeps until the app is clean, once at least and three times at most, not counting those that find a job running,
+    /// for that is left alone until it ends or is given up.
     async fn sweep_up(&mut self) -> bool {
         let mut at_rest = true;
-        for nth in 0..SWEEPS {
-            // At least one, for a sweep also puts back what an update of ours overwrote.
-            if nth > 0 && Shown::now(&self.hall.world).is_clean() {
-                break;
-            }
+        let mut sweeps = 0;
+        let from = Instant::now();
+        // At least one, for a sweep also puts back what an update of ours overwrote.
+        while sweeps == 0 || (sweeps < SWEEPS && !Shown::now(&self.hall.world).is_clean()) {
+            let runs = Shown::now(&self.hall.world).runs_a_job() && from.elapsed() < REST;
             self.clean("last sweep", Who::Last, Mode::Sweep).await;
             at_rest = self.rest().await;
+            sweeps += usize::from(!runs);
         }
         at_rest
     }

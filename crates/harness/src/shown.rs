@@ -32,6 +32,8 @@ pub(crate) struct Row {
     pub(crate) previous: Option<String>,
     pub(crate) cloned_from: Option<String>,
     pub(crate) spec: Arc<Value>,
+    /// Whether the process of a job runs.
+    pub(crate) runs_a_job: bool,
     /// Jobs whose processes were cut short: name, begin and end.
     pub(crate) cut_short: Vec<(String, Timestamp, Timestamp)>,
 }
@@ -64,6 +66,7 @@ impl Shown {
                     previous: one.previous().map(str::to_owned),
                     cloned_from: one.cloned_from().map(str::to_owned),
                     spec: Arc::clone(one.spec()),
+                    runs_a_job: one.runs_a_job(),
                     cut_short: one
                         .cut_short()
                         .map(|(name, begin, end)| (name.to_owned(), begin, end))
@@ -96,5 +99,9 @@ impl Shown {
 
     pub(crate) fn is_in_flight(&self) -> bool {
         self.deployments.iter().any(Row::is_in_flight)
+    }
+
+    pub(crate) fn runs_a_job(&self) -> bool {
+        self.deployments.iter().any(|one| one.runs_a_job)
     }
 }

@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tower::{Service as _, ServiceExt as _};
 
+/// How late a request takes effect that arrives late.
+const LATE: Duration = Duration::from_secs(100);
 /// How many requests one process may make before it is taken for one that never ends. The longest run may take 110
 /// minutes and looks every 4 seconds at the most, with some three requests a look.
 const RUNAWAY: usize = 6_000;
@@ -182,6 +184,24 @@ impl Hall {
             actor::perform(&hall, act);
             hall.to_come.fetch_sub(1, Ordering::SeqCst);
         });
+    }
+
+    /// Lets a request that arrives late arrive when it is due: by itself the world notices it at the next request only.
+    fn arrives_late(self: &Arc<Self>) {
+        let hall = Arc::clone(self);
+        hall.to_come.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(async move {
+            tokio::time::sleep(LATE).await;
+            hall.let_in().await;
+            hall.to_come.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+
+    /// Any request lets in what was to arrive by now.
+    pub(crate) async fn let_in(&self) {
+        let request = Request::get("/_sim/").body(Bytes::new());
+        let request = request.expect("a constant");
+        assert!(self.world.in_process().oneshot(request).await.is_ok());
     }
 
     fn fault(&self, of: Who, call: &str, at: u32) -> Option<FaultName> {
@@ -389,6 +409,9 @@ impl Process {
             self.hall
                 .world
                 .arm(Fault::next(&path, kind(fault)).method(request.method().as_str()));
+            if fault == FaultName::AppliedLate && request.method() != Method::GET {
+                self.hall.arrives_late();
+            }
         }
         let answer = inner.ready().await?.call(request).await;
         if fate.kill == Some(Position::AppliedBeforeReply) {
@@ -478,7 +501,9 @@ fn kind(fault: FaultName) -> FaultKind {
         FaultName::ReplyLost => FaultKind::Timeout {
             applied: Applied::Yes,
         },
-        FaultName::AppliedLate => FaultKind::AppliedLate { seconds: 100 },
+        FaultName::AppliedLate => FaultKind::AppliedLate {
+            seconds: LATE.as_secs(),
+        },
         FaultName::AppliedTwice => FaultKind::AppliedTwice,
         FaultName::Http500 => respond(500, Applied::No, None),
         FaultName::Http502Applied => respond(502, Applied::Yes, None),

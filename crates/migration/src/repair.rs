@@ -61,8 +61,6 @@ pub fn lost_edits(
 struct Replay {
     /// The spec as it should be; several where a rollback leaves open which.
     branches: Vec<Branch>,
-    /// Places that a lost edit and a later one share: the later one counts, a person decides.
-    overlaps: Vec<String>,
     /// Whether a person rolled the app back meanwhile.
     went_back: WentBack,
 }
@@ -84,6 +82,38 @@ struct Branch {
     wanted: AppSpec,
     /// The live spec without us, as the log shows it.
     register: AppSpec,
+    /// What it was before, oldest first.
+    held: Vec<AppSpec>,
+    /// In how many places others' writes, one by one, differ from what they found: who writes changes little.
+    apart: usize,
+    /// Places that a lost edit and a later one share: the later one counts, a person decides.
+    overlaps: Vec<String>,
+}
+
+/// How many readings are followed; each rollback that leaves something open doubles them.
+const READINGS: usize = 16;
+
+impl Branch {
+    fn new(spec: &AppSpec) -> Self {
+        Self {
+            wanted: spec.clone(),
+            register: spec.clone(),
+            held: Vec::new(),
+            apart: 0,
+            overlaps: Vec::new(),
+        }
+    }
+
+    fn holds(&mut self, spec: &AppSpec) {
+        self.held
+            .push(std::mem::replace(&mut self.register, spec.clone()));
+    }
+
+    /// How many writes ago the register was `spec`.
+    fn ago(&self, spec: &AppSpec) -> Option<usize> {
+        let mut back = std::iter::once(&self.register).chain(self.held.iter().rev());
+        back.position(|held| same(held, spec))
+    }
 }
 
 impl Replay {
@@ -91,7 +121,7 @@ impl Replay {
         let rows: Vec<&Deployment> = seen.deployments.iter().rev().collect();
         let ours = |row: &&Deployment| {
             carried(row).iter().any(|name| jobs.contains(name))
-                || named(row, seen).is_some_and(|wrote| wrote.what_for == WrittenFor::Job)
+                || named(row, None, seen).is_some_and(|wrote| wrote.what_for == WrittenFor::Job)
         };
         let first = rows.iter().position(ours)?;
         let pilot = rows.get(first)?.caused_by.as_deref();
@@ -103,18 +133,14 @@ impl Replay {
             .iter()
             .rposition(|row| plain(row).is_some_and(|spec| same(&spec, &based_on)))?;
         let mut replay = Self {
-            branches: vec![Branch {
-                wanted: based_on.clone(),
-                register: based_on.clone(),
-            }],
-            overlaps: Vec::new(),
+            branches: vec![Branch::new(&based_on)],
             went_back: WentBack::No,
         };
         let mut past = Past {
             states: vec![State {
                 spec: based_on,
                 user: None,
-                ours: false,
+                nobodys: false,
             }],
             jobs: rows
                 .get(..=start)?
@@ -155,7 +181,13 @@ impl Replay {
         if self.went_back == WentBack::Since {
             return LostEdits::default();
         }
-        self.keep_nearest(live);
+        self.keep(|branch| changes(&branch.register, live).len());
+        self.keep(|branch| branch.apart);
+        let overlaps: Vec<String> = self
+            .branches
+            .iter()
+            .flat_map(|branch| branch.overlaps.iter().cloned())
+            .collect();
         let Some(branch) = self.branches.first() else {
             return LostEdits::default();
         };
@@ -165,7 +197,7 @@ impl Replay {
             .any(|branch| same(&branch.wanted, live))
         {
             return LostEdits {
-                conflicts: self.overlaps,
+                conflicts: sorted(overlaps.into_iter()),
                 ..LostEdits::default()
             };
         }
@@ -179,7 +211,7 @@ impl Replay {
                 .iter()
                 .flat_map(|branch| paths(&branch.wanted, live));
             return LostEdits {
-                conflicts: sorted(self.overlaps.iter().cloned().chain(differing)),
+                conflicts: sorted(overlaps.iter().cloned().chain(differing)),
                 ..LostEdits::default()
             };
         }
@@ -190,25 +222,23 @@ impl Replay {
         LostEdits {
             spec: (!paths.is_empty()).then_some(merged.spec),
             paths,
-            conflicts: sorted(self.overlaps.into_iter().chain(merged.overlaps)),
+            conflicts: sorted(overlaps.into_iter().chain(merged.overlaps)),
         }
     }
 
-    /// Keeps the readings in which the register is nearest to `spec`, for that is what it really was.
-    fn keep_nearest(&mut self, spec: &AppSpec) {
-        let apart = |branch: &Branch| {
-            if same(&branch.register, spec) {
-                0
-            } else {
-                changes(&branch.register, spec).len()
-            }
+    /// Keeps the readings in which the least speaks against them.
+    fn keep<T: Ord>(&mut self, against: impl Fn(&Branch) -> T) {
+        let Some(least) = self.branches.iter().map(&against).min() else {
+            return;
         };
-        let least = self.branches.iter().map(apart).min().unwrap_or_default();
-        self.branches.retain(|branch| apart(branch) == least);
+        self.branches.retain(|branch| against(branch) == least);
     }
 
     /// A write of ours: the register holds it, and nothing of it is wanted.
+    ///
+    /// It was read just before, so it tells what the register was then.
     fn overwritten(&mut self, spec: &AppSpec) {
+        self.keep(|branch| branch.ago(spec).unwrap_or(usize::MAX));
         if self.went_back == WentBack::Since {
             let read_after = self
                 .branches
@@ -221,7 +251,7 @@ impl Replay {
             };
         }
         for branch in &mut self.branches {
-            branch.register = spec.clone();
+            branch.holds(spec);
         }
     }
 
@@ -237,7 +267,7 @@ impl Replay {
                 let read = read.unwrap_or(&branch.register);
                 branch.wanted = merge(read, &branch.wanted, spec).spec;
             }
-            branch.register = spec.clone();
+            branch.holds(spec);
         }
     }
 
@@ -246,14 +276,14 @@ impl Replay {
         if self.went_back == WentBack::Since {
             self.went_back = WentBack::No;
         }
-        self.keep_nearest(spec);
         for branch in &mut self.branches {
             if !same(&branch.register, spec) {
                 let merged = merge(&branch.register, spec, &branch.wanted);
-                self.overlaps.extend(merged.overlaps);
+                branch.overlaps.extend(merged.overlaps);
                 branch.wanted = merged.spec;
+                branch.apart += changes(&branch.register, spec).len();
             }
-            branch.register = spec.clone();
+            branch.holds(spec);
         }
     }
 
@@ -271,18 +301,15 @@ impl Replay {
             .iter()
             .find(|(id, _)| Some(id) == cloned)
             .map_or(spec, |(_, wanted)| wanted);
-        let reverted: Vec<Branch> = self
-            .branches
-            .iter()
-            .map(|branch| Branch {
-                wanted: if ours {
-                    branch.wanted.clone()
-                } else {
-                    wanted_then.clone()
-                },
-                register: spec.clone(),
-            })
-            .collect();
+        let reverted = self.branches.iter().map(|branch| {
+            let mut branch = branch.clone();
+            if !ours {
+                branch.wanted = wanted_then.clone();
+            }
+            branch.holds(spec);
+            branch
+        });
+        let reverted: Vec<Branch> = reverted.collect();
         self.branches.extend(reverted);
         self.settle();
     }
@@ -290,20 +317,23 @@ impl Replay {
     /// A person's rollback: the app is wanted as it was then.
     fn goes_back(&mut self, spec: &AppSpec) {
         self.went_back = WentBack::Since;
-        self.branches = vec![Branch {
-            wanted: spec.clone(),
-            register: spec.clone(),
-        }];
+        let mut branch = Branch::new(spec);
+        if let Some(held) = self.branches.first_mut() {
+            held.holds(spec);
+            branch.held = std::mem::take(&mut held.held);
+        }
+        self.branches = vec![branch];
     }
 
-    /// Two readings that come to the same are one.
+    /// Two readings that come to the same are one, and those that the most speaks against are given up.
     fn settle(&mut self) {
         let mut known: Vec<Branch> = Vec::new();
+        self.branches.sort_by_key(|branch| branch.apart);
         for branch in self.branches.drain(..) {
             let twin = |one: &Branch| {
                 same(&one.wanted, &branch.wanted) && same(&one.register, &branch.register)
             };
-            if !known.iter().any(twin) {
+            if known.len() < READINGS && !known.iter().any(twin) {
                 known.push(branch);
             }
         }
@@ -317,8 +347,8 @@ struct State {
     spec: AppSpec,
     /// Who wrote it.
     user: Option<String>,
-    /// Whether that was an update of ours.
-    ours: bool,
+    /// Whether that was an update of ours, or the platform's answer to a failed deployment: nobody's decision.
+    nobodys: bool,
 }
 
 /// What the rows before the one at hand showed.
@@ -345,7 +375,7 @@ impl Past {
         pilot: Option<&str>,
         seen: &Observed,
     ) -> Option<WrittenFor> {
-        if let Some(wrote) = named(row, seen) {
+        if let Some(wrote) = named(row, pilot, seen) {
             return Some(wrote.what_for.clone());
         }
         let update = row
@@ -399,7 +429,7 @@ impl Past {
             state.user.is_some() && pilot.is_some() && state.user.as_deref() != pilot
         };
         since.iter().any(|state| other(state))
-            && since.iter().all(|state| state.ours || other(state))
+            && since.iter().all(|state| state.nobodys || other(state))
     }
 
     fn note(&mut self, row: &Deployment, spec: AppSpec, ours: bool, replay: &Replay) {
@@ -415,7 +445,7 @@ impl Past {
         self.states.push(State {
             spec,
             user: row.caused_by.clone(),
-            ours,
+            nobodys: ours || row.cause_kind == CauseKind::AutoRollback,
         });
     }
 }
@@ -439,17 +469,21 @@ fn goes_back(action: &str) -> bool {
     GOES_BACK.contains(&action)
 }
 
-/// The update of this process that made `row`.
-fn named<'a>(row: &Deployment, seen: &'a Observed) -> Option<&'a Wrote> {
-    seen.wrote.iter().find(|wrote| made(&wrote.put, row))
+/// The update of this process that made `row`; `pilot` is who we are, where that is known.
+fn named<'a>(row: &Deployment, pilot: Option<&str>, seen: &'a Observed) -> Option<&'a Wrote> {
+    let another = |user: &str| pilot.is_some_and(|pilot| pilot != user);
+    let by_another = row.caused_by.as_deref().is_some_and(another);
+    seen.wrote
+        .iter()
+        .find(|wrote| made(&wrote.put, row, by_another))
 }
 
-/// Whether `put` made `row`: by the id that the reply named; where it named none, by what was sent and when.
-fn made(put: &Put, row: &Deployment) -> bool {
+/// Whether `put` made `row`: by the id that the reply named; where it named none, by who sent what and when.
+fn made(put: &Put, row: &Deployment, by_another: bool) -> bool {
     let unnamed = || {
         let may_land = |at| put.at <= after(at, SAME_WRITE) && at <= after(put.at, bounds::SETTLE);
         let sent = |spec| Fingerprint::without_secrets(spec) == put.sent;
-        row.created_at.is_some_and(may_land) && row.spec.as_ref().is_some_and(sent)
+        !by_another && row.created_at.is_some_and(may_land) && row.spec.as_ref().is_some_and(sent)
     };
     match &put.outcome {
         PutResult::Applied(Some(id)) => *id == row.id,

@@ -7,7 +7,7 @@
 
 use crate::app::App;
 use crate::clock::{http_date, later};
-use crate::deployment::{Deployment, Phase};
+use crate::deployment::{Deployment, Phase, Stage};
 use crate::knobs::{EvOnRead, Knobs, ListSpec, seconds};
 use crate::render::{WithSpec, app_alone, deployment};
 use crate::world::{State, World};
@@ -210,6 +210,12 @@ impl<'a> Glimpse<'a> {
             .details
             .pointer("/digitalocean_user_action/user/email")
             .and_then(Value::as_str)
+    }
+
+    /// Returns whether the process of a job runs.
+    #[must_use]
+    pub fn runs_a_job(&self) -> bool {
+        matches!(self.deployment.stage, Stage::JobRunning(_))
     }
 
     /// Returns the jobs whose processes were cut short from outside: name, begin and end.

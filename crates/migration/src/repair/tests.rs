@@ -50,14 +50,15 @@ fn spec(web: u64, worker: u64) -> Value {
 /// The write log as it is told, oldest first.
 struct Log {
     rows: Vec<Value>,
-    made_by_us: Vec<DeploymentId>,
+    /// What this process remembers of its own updates.
+    sent: Vec<Put>,
     pinned: bool,
 }
 
 fn log(before: Value) -> Log {
     Log {
         rows: Vec::new(),
-        made_by_us: Vec::new(),
+        sent: Vec::new(),
         pinned: false,
     }
     .row("MANUAL", HUMAN, before)
@@ -96,9 +97,23 @@ impl Log {
         self.row("MANUAL", PILOT, spec)
     }
 
-    fn named(mut self) -> Self {
-        let id = format!("d{}", self.rows.len() - 1);
-        self.made_by_us.push(DeploymentId::new(&id));
+    fn named(self) -> Self {
+        let id = DeploymentId::new(&format!("d{}", self.rows.len() - 1));
+        self.replied(PutResult::Applied(Some(id)))
+    }
+
+    /// The newest row is what this process sent; the reply named no deployment.
+    fn unnamed(self) -> Self {
+        self.replied(PutResult::Applied(None))
+    }
+
+    fn replied(mut self, outcome: PutResult) -> Self {
+        let row = Deployment::from_value(self.rows.last().unwrap()).unwrap();
+        self.sent.push(Put {
+            at: row.created_at.unwrap(),
+            outcome,
+            sent: Fingerprint::without_secrets(&row.spec.unwrap()),
+        });
         self
     }
 
@@ -154,14 +169,10 @@ impl Log {
             firewall: FirewallView::Unread,
             doings: Doings::default(),
             wrote: self
-                .made_by_us
+                .sent
                 .iter()
-                .map(|id| Wrote {
-                    put: Put {
-                        at: Timestamp::UNIX_EPOCH,
-                        outcome: PutResult::Applied(Some(id.clone())),
-                        sent: app.spec.fingerprint(),
-                    },
+                .map(|put| Wrote {
+                    put: put.clone(),
                     what_for: WrittenFor::Job,
                 })
                 .collect(),
@@ -369,4 +380,34 @@ fn whoever_works_as_our_user_may_take_back_their_own_edit() {
 fn a_history_that_does_not_show_what_the_insert_was_made_from_tells_nothing() {
     let history = log(spec(2, 2)).ours(spec(1, 1), true);
     assert_eq!(history.lost(spec(8, 8)), NOTHING);
+}
+
+/// Which of the two it was shows in what we read after it, not in what somebody writes from an old copy.
+#[test]
+fn what_our_next_write_had_read_tells_whether_a_rollback_took_the_spec_back() {
+    let mut edited = spec(2, 1);
+    edited["jobs"] = json!([job()]);
+    let removed = |read: Value| {
+        log(spec(1, 1))
+            .ours(spec(1, 1), true)
+            .edit(edited.clone())
+            .rolled_back(0, true)
+            .edit(spec(1, 5))
+            .ours(read, false)
+    };
+    // Kept: the edit was there when the removal read, and the old copy dropped it afterwards.
+    assert_eq!(removed(spec(2, 1)).put_back(spec(2, 1)), spec(1, 5));
+    // Taken back: by a failure of ours, which takes nobody's edit back.
+    assert_eq!(removed(spec(1, 1)).put_back(spec(1, 1)), spec(2, 5));
+}
+
+/// An update whose reply named nothing is not taken for somebody's that says the same at the same time.
+#[test]
+fn what_another_user_wrote_is_not_ours_though_it_is_what_we_sent() {
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(spec(2, 1))
+        .ours(spec(2, 1), false)
+        .unnamed();
+    assert_eq!(history.lost(spec(2, 1)), NOTHING);
 }
