@@ -319,10 +319,11 @@ impl<'a> Judge<'a> {
             Some(_) if again && anew == Anew::Theirs => return false,
             Some(_) | None => {}
         }
-        self.played
-            .ran
-            .iter()
-            .any(|ran| ran.deployment == *failed && ran.ours && ran.exit != sim::JobExit::Code(0))
+        self.played.ran.iter().any(|ran| {
+            ran.deployment == *failed
+                && ran.ours
+                && rows[place].failed_jobs.contains(&ran.component)
+        })
     }
 
     /// A spec without what may differ: jobs of ours, the declared stale one, and where encrypted texts change at

@@ -34,6 +34,8 @@ pub(crate) struct Row {
     pub(crate) spec: Arc<Value>,
     /// Whether the process of a job runs.
     pub(crate) runs_a_job: bool,
+    /// Jobs that failed.
+    pub(crate) failed_jobs: Vec<String>,
     /// Jobs whose processes were cut short: name, begin and end.
     pub(crate) cut_short: Vec<(String, Timestamp, Timestamp)>,
 }
@@ -67,6 +69,7 @@ impl Shown {
                     cloned_from: one.cloned_from().map(str::to_owned),
                     spec: Arc::clone(one.spec()),
                     runs_a_job: one.runs_a_job(),
+                    failed_jobs: one.failed_jobs().map(str::to_owned).collect(),
                     cut_short: one
                         .cut_short()
                         .map(|(name, begin, end)| (name.to_owned(), begin, end))

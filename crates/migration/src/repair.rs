@@ -16,6 +16,7 @@ use app_spec::{
     App, AppSpec, CauseKind, ComponentName, Deployment, DeploymentId, Fingerprint, StepStatus,
     changes, merge,
 };
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -57,6 +58,22 @@ pub fn lost_edits(
     replay.against(&live, app.pinned.is_none())
 }
 
+/// Until when an update of this process may still arrive that no deployment shows so far; nothing where there is none.
+#[must_use]
+pub fn unsettled(seen: &Observed) -> Option<Timestamp> {
+    let shown = |wrote: &&Wrote| {
+        seen.deployments
+            .iter()
+            .any(|row| made(&wrote.put, row, false))
+    };
+    seen.wrote
+        .iter()
+        .filter(|wrote| wrote.put.outcome == PutResult::Ambiguous && !shown(wrote))
+        .map(|wrote| after(wrote.put.at, bounds::SETTLE))
+        .filter(|until| seen.now < *until)
+        .max()
+}
+
 /// The history without our own writes.
 struct Replay {
     /// The spec as it should be; several where a rollback leaves open which.
@@ -84,7 +101,7 @@ struct Branch {
     register: AppSpec,
     /// What it was before, oldest first.
     held: Vec<AppSpec>,
-    /// In how many places others' writes, one by one, differ from what they found: who writes changes little.
+    /// How many deployments that nobody asked for by a changed spec show another one than it says.
     apart: usize,
     /// Places that a lost edit and a later one share: the later one counts, a person decides.
     overlaps: Vec<String>,
@@ -169,7 +186,9 @@ impl Replay {
                 | CauseKind::DeployOnPush
                 | CauseKind::Maintenance
                 | CauseKind::UpdateDatabaseTrustedSources
-                | CauseKind::Autoscaled => replay.edited(&spec),
+                | CauseKind::Autoscaled => {
+                    replay.edited(&spec, row.user_action.is_some() || row.caused_by.is_some());
+                }
             }
             past.note(row, spec, written.is_some(), &replay);
         }
@@ -272,7 +291,7 @@ impl Replay {
     }
 
     /// Somebody else's write: what it changed in the register is wanted, on top of what was.
-    fn edited(&mut self, spec: &AppSpec) {
+    fn edited(&mut self, spec: &AppSpec, by_a_person: bool) {
         if self.went_back == WentBack::Since {
             self.went_back = WentBack::No;
         }
@@ -281,7 +300,7 @@ impl Replay {
                 let merged = merge(&branch.register, spec, &branch.wanted);
                 branch.overlaps.extend(merged.overlaps);
                 branch.wanted = merged.spec;
-                branch.apart += changes(&branch.register, spec).len();
+                branch.apart += usize::from(!by_a_person);
             }
             branch.holds(spec);
         }

@@ -212,6 +212,16 @@ impl<'a> Glimpse<'a> {
             .and_then(Value::as_str)
     }
 
+    /// Returns the jobs that failed.
+    pub fn failed_jobs(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let failed = self
+            .deployment
+            .jobs
+            .iter()
+            .filter(|job| job.leaf.failure.is_some());
+        failed.map(|job| job.name.as_str())
+    }
+
     /// Returns whether the process of a job runs.
     #[must_use]
     pub fn runs_a_job(&self) -> bool {

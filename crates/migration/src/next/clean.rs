@@ -39,6 +39,7 @@ pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
     let care = care(goal, app, seen);
     care.next(seen)
         .or_else(|| finish::repair(seen, &care))
+        .or_else(|| finish::settle(seen))
         .or_else(|| record(seen, &care))
         .unwrap_or_else(|| end(goal, seen, None))
 }
@@ -121,7 +122,7 @@ fn record(seen: &Observed, care: &Care) -> Option<Next> {
     let LedgerView::Entries(entries) = &seen.ledger else {
         return None;
     };
-    if seen.doings.record_failures >= bounds::RECORD_TRIES || finish::owed(seen, care) {
+    if seen.doings.record_failures >= bounds::RECORD_TRIES || finish::stays_open(seen, care) {
         return None;
     }
     let open = |name: &JobName| {

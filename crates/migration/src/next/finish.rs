@@ -3,7 +3,7 @@
 use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
 use crate::{
     EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
-    Plan, PutResult, RunRecord, after, elapsed, extra_rules,
+    Plan, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
 };
 use app_spec::App;
 use std::time::Duration;
@@ -19,6 +19,7 @@ const FIREWALL_WRITES: u32 = 2;
 pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     health(plan, seen)
         .or_else(|| firewall(plan, seen, care))
+        .or_else(|| settle(seen))
         .or_else(|| record(plan, seen, care))
         .unwrap_or_else(|| done(outcome::of_plan(plan, seen, care, None)))
 }
@@ -37,6 +38,17 @@ pub(super) fn repair(seen: &Observed, care: &Care) -> Option<Next> {
         Some(due) => wait(WaitFor::RepairAgain, elapsed(seen.now, due), due),
         None => Next::Do(Action::Repair(care.names())),
     })
+}
+
+/// An update of ours that may still arrive may overwrite what somebody wrote after it, so it is waited for.
+pub(super) fn settle(seen: &Observed) -> Option<Next> {
+    let until = unsettled(seen).filter(|_| seen.mode != Mode::Post)?;
+    Some(wait(WaitFor::DoubtfulPut, elapsed(seen.now, until), until))
+}
+
+/// Whether a claim has to stay open although its epoch has ended, for whoever comes after.
+pub(super) fn stays_open(seen: &Observed, care: &Care) -> bool {
+    unsettled(seen).is_some() || owed(seen, care)
 }
 
 /// Whether somebody's edit is still to be put back: whoever closes the claim before that takes away its last trace.
@@ -116,7 +128,7 @@ fn record(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let LedgerView::Entries(entries) = &seen.ledger else {
         return None;
     };
-    if seen.doings.record_failures >= bounds::RECORD_TRIES || owed(seen, care) {
+    if seen.doings.record_failures >= bounds::RECORD_TRIES || stays_open(seen, care) {
         return None;
     }
     let history = History::of(&plan.key, seen);
