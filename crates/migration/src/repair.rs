@@ -153,7 +153,12 @@ impl Replay {
             branches: vec![Branch::new(&based_on)],
             went_back: WentBack::No,
         };
+        let settled = rows.get(..start)?.iter();
         let mut past = Past {
+            earlier: settled
+                .filter(|_| pilot.is_some())
+                .filter_map(|row| plain(row))
+                .collect(),
             states: vec![State {
                 spec: based_on,
                 user: None,
@@ -372,6 +377,8 @@ struct State {
 
 /// What the rows before the one at hand showed.
 struct Past {
+    /// What the app was before all this, where it is shown who writes: an update of another run of ours may come from then.
+    earlier: Vec<AppSpec>,
     /// Every spec that the register has held since the insert was read.
     states: Vec<State>,
     /// Every job of ours so far.
@@ -432,7 +439,8 @@ impl Past {
     }
 
     fn held_before(&self, spec: &AppSpec) -> bool {
-        self.states.iter().any(|state| same(&state.spec, spec))
+        let states = self.states.iter().map(|state| &state.spec);
+        states.chain(&self.earlier).any(|held| same(held, spec))
     }
 
     /// Whether `spec` is what the app was until others wrote: as nobody but us works as the user `pilot`, whoever writes

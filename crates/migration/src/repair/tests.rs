@@ -411,3 +411,13 @@ fn what_another_user_wrote_is_not_ours_though_it_is_what_we_sent() {
         .unnamed();
     assert_eq!(history.lost(spec(2, 1)), NOTHING);
 }
+
+/// A removal that another run of ours sent before the insert and that arrives late.
+#[test]
+fn a_late_write_of_another_run_of_ours_is_known_by_what_the_app_was_before() {
+    let history = log(spec(1, 1))
+        .edit(spec(3, 1))
+        .ours(spec(3, 1), true)
+        .ours(spec(1, 1), false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
+}
