@@ -6,6 +6,8 @@ use app_spec::{App, AppId, ComponentName, Deployment};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+mod edges;
+
 const APP: &str = "1fd40be5-b9af-4e71-ab1d-3af0864a7da4";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const NONCE: &str = "00000000000000000000000000000001";

@@ -1,0 +1,141 @@
+//! The guards before the insert and the claim.
+
+use super::*;
+
+#[test]
+fn a_busy_platform_is_asked_again_after_a_while() {
+    let ledger = vec![entry(7, "00:31:00", NONCE)];
+    let busy = |now| {
+        let mut world = claimed(quiet(now), ledger.clone(), 7);
+        world.doings.insert_refused = Some(PutRefused::Busy);
+        inserted(world, "00:31:00", PutResult::NotApplied)
+    };
+    let waits = next(&goal(), &busy("00:31:11"));
+    assert_eq!(waits_for(&waits), &WaitFor::Platform);
+    assert_eq!(next(&goal(), &busy("00:31:12")), Next::Do(Action::Insert));
+}
+
+#[test]
+fn another_migrations_job_owns_the_app_and_another_epoch_is_planned_again() {
+    let rows = [deployment("d1", "ACTIVE", "00:10:00", &[])];
+    let with = |record: &RunRecord| {
+        let job = json!({"name": record.job().to_string(),
+            "envs": [{"key": "HARBOR_PILOT_RUN", "value": serde_json::to_string(record).unwrap()}]});
+        next(&goal(), &seen("00:33:00", &[job], "d1", &rows))
+    };
+    let mut other = record(OTHER_NONCE);
+    other.epoch = Epoch(3);
+    assert_eq!(with(&other), Next::Replan);
+    other.key = Key::of(&AppId::new(APP), &MigrationId::parse("ter-231").unwrap());
+    assert_eq!(verdict(with(&other)).reason, Reason::Owned);
+}
+
+#[test]
+fn an_older_claim_can_no_longer_insert_after_three_minutes() {
+    let entries = vec![
+        entry(6, "00:30:00", OTHER_NONCE),
+        entry(7, "00:31:00", NONCE),
+    ];
+    let world = |now| claimed(quiet(now), entries.clone(), 7);
+    let waits = next(&goal(), &world("00:32:59"));
+    assert_eq!(waits_for(&waits), &WaitFor::OlderClaim);
+    let closed = Action::Record {
+        entry: EntryId(6),
+        outcome: LedgerOutcome::NeverStarted,
+    };
+    assert_eq!(next(&goal(), &world("00:33:00")), Next::Do(closed));
+}
+
+#[test]
+fn only_an_older_open_claim_of_another_run_is_waited_for() {
+    let with = |other: LedgerEntry| {
+        let entries = vec![other, entry(7, "00:31:00", NONCE)];
+        next(&goal(), &claimed(quiet("00:31:00"), entries, 7))
+    };
+    let insert = Next::Do(Action::Insert);
+    let mut ended = entry(6, "00:30:50", OTHER_NONCE);
+    ended.outcome = Some(LedgerOutcome::Withdrawn);
+    assert_eq!(with(ended), insert);
+    assert_eq!(with(entry(8, "00:31:00", OTHER_NONCE)), insert, "younger");
+    assert_eq!(with(entry(6, "00:30:50", NONCE)), insert, "our own");
+    let mut foreign = entry(6, "00:30:50", OTHER_NONCE);
+    foreign.claim.key = Key::of(&AppId::new(APP), &MigrationId::parse("ter-231").unwrap());
+    assert_eq!(with(foreign), insert, "of another migration");
+    let waits = with(entry(6, "00:30:50", OTHER_NONCE));
+    assert_eq!(waits_for(&waits), &WaitFor::OlderClaim);
+}
+
+#[test]
+fn a_claim_is_given_a_minute_to_be_listed_and_a_minute_to_be_used() {
+    let mut world = claimed(quiet("00:31:00"), Vec::new(), 7);
+    let waits = next(&goal(), &at(world.clone(), "00:31:59"));
+    assert_eq!(waits_for(&waits), &WaitFor::ClaimVisible);
+    let closed = |outcome| {
+        Next::Do(Action::Record {
+            entry: EntryId(7),
+            outcome,
+        })
+    };
+    assert_eq!(
+        next(&goal(), &at(world.clone(), "00:32:00")),
+        closed(LedgerOutcome::Withdrawn)
+    );
+    world.ledger = LedgerView::Entries(vec![entry(7, "00:31:00", NONCE)]);
+    assert_eq!(
+        next(&goal(), &at(world.clone(), "00:32:00")),
+        Next::Do(Action::Insert)
+    );
+    assert_eq!(
+        next(&goal(), &at(world, "00:32:01")),
+        closed(LedgerOutcome::Withdrawn)
+    );
+}
+
+#[test]
+fn a_silent_ledger_is_asked_for_two_minutes_before_there_is_a_claim() {
+    let mut world = quiet("00:31:59");
+    world.ledger = LedgerView::Unreachable;
+    let waits = next(&goal(), &world);
+    assert_eq!(waits_for(&waits), &WaitFor::Ledger);
+    let ended = verdict(next(&goal(), &at(world.clone(), "00:32:00")));
+    assert_eq!(ended.reason, Reason::LedgerUnreachable);
+    let mut claimed = claimed(world, Vec::new(), 7);
+    claimed.ledger = LedgerView::Unreachable;
+    let ended = verdict(next(&goal(), &claimed));
+    assert_eq!(ended.reason, Reason::LedgerUnreachable);
+}
+
+#[test]
+fn a_claim_that_can_not_be_closed_is_tried_three_times() {
+    let mut world = claimed(quiet("00:31:00"), vec![entry(7, "00:31:00", NONCE)], 7);
+    if let AppView::Present(app) = &mut world.app {
+        app.pinned = app.active.clone();
+    }
+    let closed = Next::Do(Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::Withdrawn,
+    });
+    world.doings.record_failures = bounds::RECORD_TRIES - 1;
+    assert_eq!(next(&goal(), &world), closed);
+    world.doings.record_failures = bounds::RECORD_TRIES;
+    assert_eq!(verdict(next(&goal(), &world)).reason, Reason::Pinned);
+}
+
+#[test]
+fn a_silent_platform_is_asked_for_two_minutes_before_the_insert_and_to_the_deadline_after_it() {
+    let silent = |mut world: Observed, now| {
+        world.app = AppView::Unreachable(time("00:31:00"));
+        at(world, now)
+    };
+    for goal in [goal(), sweep()] {
+        let waits = next(&goal, &silent(quiet("00:31:00"), "00:32:59"));
+        assert_eq!(waits_for(&waits), &WaitFor::Platform);
+        let ended = verdict(next(&goal, &silent(quiet("00:31:00"), "00:33:00")));
+        assert_eq!(ended.reason, Reason::PlatformUnreachable);
+    }
+    let sent = || inserted(quiet("00:31:00"), "00:31:00", ours());
+    let waits = next(&goal(), &silent(sent(), "02:19:59"));
+    assert_eq!(waits_for(&waits), &WaitFor::Platform);
+    let ended = verdict(next(&goal(), &silent(sent(), "02:20:00")));
+    assert_eq!(ended.reason, Reason::CleanUpNotProven);
+}

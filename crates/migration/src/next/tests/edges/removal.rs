@@ -1,0 +1,75 @@
+//! The job's removal, and the deployment without it.
+
+use super::*;
+
+#[test]
+fn the_deployment_without_the_job_is_given_half_an_hour() {
+    let jobs = [job(NONCE)];
+    let rows = [
+        deployment("d3", "BUILDING", "00:42:00", &[]),
+        deployment("d2", "ACTIVE", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let world = |now| {
+        let world = seen(now, &[], "d2", &rows);
+        let mut world = with_log(inserted(world, "00:31:00", ours()), "d2", all_done());
+        world.doings.removals = vec![removal("00:42:00", PutResult::Applied(Some(d("d3"))))];
+        world
+    };
+    let waits = next(&goal(), &world("01:11:59"));
+    assert_eq!(waits_for(&waits), &WaitFor::CleanUp);
+    let ended = verdict(next(&goal(), &world("01:12:00")));
+    assert_eq!(
+        (ended.clean_up, ended.reason),
+        (CleanUpAxis::Sent, Reason::CleanUpNotProven)
+    );
+}
+
+#[test]
+fn a_refused_removal_is_tried_again_for_ten_minutes() {
+    let jobs = [job(NONCE)];
+    let rows = [
+        deployment("d2", "ACTIVE", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let world = |now, removals: &[(&str, PutResult)]| {
+        let world = seen(now, &jobs, "d2", &rows);
+        let mut world = with_log(inserted(world, "00:31:00", ours()), "d2", all_done());
+        world.doings.removals = removals
+            .iter()
+            .map(|(at, outcome)| removal(at, outcome.clone()))
+            .collect();
+        world
+    };
+    let refused = |at| (at, PutResult::NotApplied);
+    let once = [refused("00:42:00")];
+    let waits = next(&goal(), &world("00:42:11", &once));
+    assert_eq!(
+        wait_of(&waits),
+        &Wait {
+            what: WaitFor::RemovalAgain,
+            poll: Duration::from_secs(1),
+            until: time("00:52:00")
+        }
+    );
+    assert_eq!(next(&goal(), &world("00:42:12", &once)), remove());
+    let often = [
+        refused("00:42:00"),
+        refused("00:43:00"),
+        refused("00:44:00"),
+    ];
+    assert_eq!(
+        next(&goal(), &world("00:51:59", &often)),
+        remove(),
+        "what was not applied does not count"
+    );
+    let ended = verdict(next(&goal(), &world("00:52:00", &often)));
+    assert_eq!(ended.reason, Reason::CleanUpNotProven);
+    let applied = |at| (at, PutResult::Applied(None));
+    let late = [applied("00:42:00"), applied("00:43:00")];
+    assert_eq!(
+        next(&goal(), &world("00:59:00", &late)),
+        remove(),
+        "one that was taken has no such bound"
+    );
+}
