@@ -1,7 +1,10 @@
 //! The real driver against the simulator in process, in virtual time.
 #![cfg(test)]
 
+mod crashes;
+mod faults;
 mod harbor;
+mod races;
 
 use harbor::{Box_, harbour, open};
 use std::time::Duration;
@@ -12,6 +15,13 @@ const STEPS: &[(&str, &str)] = &[
     ("columns", "echo adding columns"),
     ("backfill", "echo filling in"),
 ];
+
+/// The verdict that a run ended with.
+fn verdict(ended: &runner::Ended) -> &migration::Verdict {
+    let refusal = &ended.report.refusal;
+    let verdict = ended.report.verdict.as_ref();
+    verdict.unwrap_or_else(|| panic!("{refusal:?}"))
+}
 
 #[tokio::test(start_paused = true)]
 async fn an_ordinary_migration_runs_once_and_the_app_is_put_back() {

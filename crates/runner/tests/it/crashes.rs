@@ -1,0 +1,277 @@
+//! A process that dies at one moment or another, and whoever comes after it.
+
+use crate::harbor::{Box_, MemoryLedger, harbour, open};
+use crate::{STEPS, again, ran_steps, verdict};
+use futures_util::future::BoxFuture;
+use migration::{
+    Claim, CleanUp, EntryId, Epoch, JobAxis, Key, LedgerEntry, LedgerOutcome, Mode, Reason,
+    Running, elapsed,
+};
+use runner::{Ledger, LedgerError};
+use sim::{Applied, Fault, FaultKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs the migration in `harbour` until `until` holds, looked at every simulated second, and drops it as a kill would.
+async fn killed_when(harbour: &Box_, until: impl Fn(&Box_) -> bool) {
+    let dead = async {
+        while !until(harbour) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)) => panic!("it ended: {:?}", ended.reason),
+        () = dead => {}
+    }
+}
+
+/// The sweeper, an hour later.
+pub(crate) async fn swept(harbour: &Box_) -> runner::Ended {
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let sweeper = open(harbour.world.clone(), harbour.ledger.clone());
+    runner::clean(&sweeper.harbor, CleanUp::default(), Mode::Sweep).await
+}
+
+fn inserts(harbour: &Box_) -> usize {
+    harbour.puts().iter().filter(|(jobs, _)| *jobs > 0).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_killed_before_its_claim_leaves_nothing_behind() {
+    let harbour = harbour();
+    let silence = FaultKind::Timeout {
+        applied: Applied::No,
+    };
+    harbour
+        .world
+        .arm(Fault::next("apps.propose", silence.clone()));
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let ten = tokio::time::timeout(Duration::from_secs(10), run).await;
+    assert!(ten.is_err(), "it was to be killed");
+    assert_eq!((harbour.ledger.all(), harbour.puts()), (vec![], vec![]));
+    let ended = again(&harbour, "cli:1").await;
+    assert_eq!(ended.reason, Reason::Done, "{:#?}", ended.report.refusal);
+    assert_eq!(harbour.ledger.all().len(), 1);
+    assert_eq!(harbour.ledger.all()[0].claim.epoch, Epoch(0));
+    assert_eq!(ran_steps(&harbour), 1);
+}
+
+/// A ledger whose caller dies as soon as its claim stands in it.
+struct DiesAfterItsClaim(MemoryLedger);
+
+impl Ledger for DiesAfterItsClaim {
+    fn append<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>> {
+        Box::pin(async move {
+            self.0.append(claim).await?;
+            std::future::pending().await
+        })
+    }
+
+    fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>> {
+        self.0.entries(key)
+    }
+
+    fn record<'a>(
+        &'a self,
+        entry: EntryId,
+        outcome: &'a LedgerOutcome,
+    ) -> BoxFuture<'a, Result<(), LedgerError>> {
+        self.0.record(entry, outcome)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_without_an_insert_is_waited_for_and_its_epoch_goes_in() {
+    let mut harbour = harbour();
+    let ledger = DiesAfterItsClaim(harbour.ledger.clone());
+    let whole = harbour.harbor.ledger.replace(Arc::new(ledger));
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let killed = tokio::time::timeout(Duration::from_secs(20), run).await;
+    assert!(killed.is_err(), "it was to be killed");
+    harbour.harbor.ledger = whole;
+    let claims = harbour.ledger.all();
+    assert_eq!((claims.len(), harbour.puts().len()), (1, 0));
+    let ended = again(&harbour, "cli:1").await;
+    assert_eq!(ended.reason, Reason::Done, "{:#?}", ended.report.refusal);
+    let requests = harbour.world.requests();
+    let insert = requests
+        .iter()
+        .find(|one| one.call == Some("apps.update"))
+        .unwrap();
+    let waited = elapsed(claims[0].at, insert.at);
+    assert!(waited >= migration::bounds::SETTLE, "{waited:?}");
+    // Its own claim grows old meanwhile, and is made anew.
+    let claims = harbour.ledger.all();
+    assert!(claims.iter().all(|entry| entry.claim.epoch == Epoch(0)));
+    assert_eq!(claims[0].outcome, Some(LedgerOutcome::NeverStarted));
+    let last = claims.last().unwrap();
+    assert_eq!(last.outcome, Some(LedgerOutcome::Done));
+    assert_eq!((inserts(&harbour), ran_steps(&harbour)), (1, 1));
+}
+
+/// Killed as soon as its insert is on its way, which arrives 100 s later.
+async fn killed_with_its_insert_under_way() -> Box_ {
+    let harbour = harbour();
+    let late = FaultKind::AppliedLate { seconds: 100 };
+    harbour.world.arm(Fault::next("apps.update", late));
+    killed_when(&harbour, |harbour| !harbour.puts().is_empty()).await;
+    harbour
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_insert_that_arrives_after_its_runner_died_is_found_and_followed() {
+    let harbour = killed_with_its_insert_under_way().await;
+    let ended = again(&harbour, "cli:1").await;
+    assert_eq!(ended.reason, Reason::Done, "{:#?}", ended.report.refusal);
+    assert_eq!((inserts(&harbour), ran_steps(&harbour)), (1, 1));
+    assert!(harbour.spec().get("jobs").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_insert_that_arrives_after_its_runner_died_is_swept_up() {
+    let harbour = killed_with_its_insert_under_way().await;
+    let post = open(harbour.world.clone(), harbour.ledger.clone());
+    let goal = CleanUp {
+        running: Running::Await,
+        ..CleanUp::default()
+    };
+    runner::clean(&post.harbor, goal, Mode::Post).await;
+    let ended = swept(&harbour).await;
+    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
+    assert!(harbour.spec().get("jobs").is_none());
+    assert_eq!((inserts(&harbour), ran_steps(&harbour)), (1, 1));
+    assert_eq!(harbour.ledger.all()[0].outcome, Some(LedgerOutcome::Done));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_killed_during_its_clean_up_is_finished_by_the_sweeper() {
+    for (applied, arrives) in [(Applied::Yes, "arrived"), (Applied::No, "did not arrive")] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        let lost = FaultKind::Timeout { applied };
+        harbour.world.arm(Fault::next("apps.update", lost).nth(2));
+        killed_when(&harbour, |harbour| harbour.puts().len() == 2).await;
+        assert_eq!(harbour.spec() == before, applied == Applied::Yes);
+        let ended = swept(&harbour).await;
+        let verdict = verdict(&ended);
+        assert_eq!(ended.reason, Reason::Cleaned, "{arrives}: {verdict:#?}");
+        assert_eq!(harbour.spec(), before, "{arrives}");
+        let outcome = harbour.ledger.all()[0].outcome.clone();
+        assert_eq!(outcome, Some(LedgerOutcome::Done), "{arrives}");
+        assert_eq!(ran_steps(&harbour), 1, "{arrives}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_migrations_job_left_by_a_killed_run_is_cleared_first() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    killed_when(&harbour, |harbour| !harbour.world.executions().is_empty()).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let next = open(harbour.world.clone(), harbour.ledger.clone());
+    let mut request = next.request(STEPS);
+    request.manifest.id = migration::MigrationId::parse("ter-300").unwrap();
+    let ended = runner::migrate(&next.harbor, request).await;
+    assert_eq!(verdict(&ended).job, JobAxis::Done);
+    assert_eq!(harbour.spec(), before);
+    let jobs: Vec<usize> = harbour.puts().iter().map(|(jobs, _)| *jobs).collect();
+    assert_eq!(jobs, [1, 0, 1, 0], "never two jobs at a time");
+    assert_eq!((ran_steps(&harbour), ran_steps(&next)), (1, 1));
+}
+
+/// Stopped when `until` holds, then the post step; how both ended and how long it took after the stop.
+async fn stopped_when(
+    harbour: &Box_,
+    until: impl Fn(&Box_) -> bool,
+) -> (runner::Ended, runner::Ended, Duration) {
+    let stop = async {
+        while !until(harbour) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        harbour.stop.stop();
+        tokio::time::Instant::now()
+    };
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (ended, asked) = tokio::join!(run, stop);
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    let post = open(harbour.world.clone(), harbour.ledger.clone());
+    let goal = CleanUp {
+        running: Running::Await,
+        ..CleanUp::default()
+    };
+    let cleaned = runner::clean(&post.harbor, goal, Mode::Post).await;
+    (ended, cleaned, asked.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_the_job_is_built_has_its_deployment_cancelled_and_the_job_taken_out() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    let building = |harbour: &Box_| crate::newest_phase(&harbour.world.state()) == "BUILDING";
+    let (ended, cleaned, took) = stopped_when(&harbour, building).await;
+    assert_eq!(ended.reason, Reason::Interrupted);
+    assert_eq!(
+        cleaned.reason,
+        Reason::Cleaned,
+        "{:#?}",
+        cleaned.report.verdict
+    );
+    assert!(took < Duration::from_secs(245), "{took:?}");
+    let cancels = harbour.world.requests().into_iter();
+    let cancels = cancels.filter(|one| one.call == Some("deployments.cancel"));
+    assert_eq!(cancels.count(), 1);
+    assert_eq!(harbour.spec(), before);
+    assert_eq!(ran_steps(&harbour), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_the_job_runs_leaves_a_long_one_alone_until_the_sweeper_comes() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    harbour
+        .world
+        .set_job_seconds("shop", "migrate-*", 1200)
+        .unwrap();
+    let running = |harbour: &Box_| !harbour.world.executions().is_empty();
+    let (ended, cleaned, took) = stopped_when(&harbour, running).await;
+    assert_eq!(ended.reason, Reason::Interrupted);
+    assert_eq!(
+        cleaned.reason,
+        Reason::Detached,
+        "{:#?}",
+        cleaned.report.verdict
+    );
+    assert!(took > Duration::from_secs(200), "{took:?}");
+    assert!(took < Duration::from_secs(285), "{took:?}");
+    assert_ne!(harbour.spec(), before);
+    assert_eq!(harbour.puts().len(), 1);
+    let ended = swept(&harbour).await;
+    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
+    assert_eq!(harbour.spec(), before);
+    assert_eq!(harbour.ledger.all()[0].outcome, Some(LedgerOutcome::Done));
+    assert_eq!(ran_steps(&harbour), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_step_beside_a_run_that_lives_on_does_no_harm() {
+    for after in [5, 300, 560, 640] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        let post = async {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            let post = open(harbour.world.clone(), harbour.ledger.clone());
+            let goal = CleanUp {
+                running: Running::Await,
+                ..CleanUp::default()
+            };
+            runner::clean(&post.harbor, goal, Mode::Post).await
+        };
+        let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+        let (ended, _) = tokio::join!(run, post);
+        let verdict = verdict(&ended);
+        assert_eq!(harbour.spec(), before, "{after} s: {verdict:#?}");
+        assert!(ran_steps(&harbour) <= 1, "{after} s");
+        let done = usize::from(verdict.job == JobAxis::Done);
+        assert_eq!(ran_steps(&harbour), done, "{after} s: {verdict:#?}");
+    }
+}

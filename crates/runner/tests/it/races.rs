@@ -1,0 +1,217 @@
+//! Somebody else who pushes, edits, rolls back or runs a migration at the same time.
+
+use crate::crashes::swept;
+use crate::harbor::{self, Box_, harbour, open};
+use crate::{STEPS, newest_phase, push_when, ran_steps, verdict};
+use migration::{CleanUpAxis, Epoch, JobAxis, LedgerOutcome, Reason};
+use std::time::Duration;
+
+const FAILING: &[(&str, &str)] = &[("columns", "echo adding columns"), ("backfill", "exit 3")];
+
+async fn when(harbour: &Box_, phase: &str) {
+    while newest_phase(&harbour.world.state()) != phase {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+}
+
+/// The newest deployment that carries a job of ours.
+fn carrier(harbour: &Box_) -> String {
+    let state = harbour.world.state();
+    let deployments = state["apps"][0]["deployments"].as_array().unwrap();
+    let carries = |one: &&serde_json::Value| one["spec"].get("jobs").is_some();
+    let found = deployments.iter().find(carries).unwrap();
+    found["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_before_the_job_starts_is_followed_and_the_job_goes_in_anew() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    let push = push_when(harbour.world.clone(), |state| {
+        newest_phase(state) == "BUILDING"
+    });
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (ended, ()) = tokio::join!(run, push);
+    assert_eq!(ended.reason, Reason::Done, "{:#?}", verdict(&ended));
+    let claims = harbour.ledger.all();
+    let told: Vec<_> = claims
+        .iter()
+        .map(|entry| (entry.claim.epoch, entry.outcome.clone()))
+        .collect();
+    let wanted = [
+        (Epoch(0), Some(LedgerOutcome::NeverStarted)),
+        (Epoch(1), Some(LedgerOutcome::Done)),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(harbour.spec(), before);
+    assert_eq!(ran_steps(&harbour), 1);
+    let cancels = harbour.world.requests().into_iter();
+    let mut cancels = cancels.filter(|one| one.call == Some("deployments.cancel"));
+    assert!(
+        cancels.next().is_none(),
+        "a push is followed, never cancelled"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_while_the_job_runs_is_followed_and_its_copy_of_the_job_is_told() {
+    for overlap in [sim::Overlap::Queue, sim::Overlap::Cancel] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        harbour.world.turn(|knobs| knobs.overlap = overlap);
+        let push = push_when(harbour.world.clone(), |state| {
+            !state["executions"].as_array().unwrap().is_empty()
+        });
+        let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+        let (ended, ()) = tokio::join!(run, push);
+        let verdict = verdict(&ended);
+        let wanted = match overlap {
+            sim::Overlap::Cancel => JobAxis::Unproven { during: None },
+            sim::Overlap::Queue | sim::Overlap::Supersede => JobAxis::Done,
+        };
+        assert_eq!(verdict.job, wanted, "{overlap:?} {verdict:#?}");
+        assert_eq!(verdict.facts.carried_by.len(), 1, "{overlap:?}");
+        assert_eq!(verdict.facts.disarmed.len(), 1, "{overlap:?}");
+        assert_eq!(harbour.puts().len(), 2, "{overlap:?}");
+        assert_eq!(harbour.spec(), before, "{overlap:?}");
+        assert_eq!(ran_steps(&harbour), 1, "{overlap:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_took_the_job_out_saves_the_removal() {
+    use sim::SpecAfterRollback::{Kept, Reverted};
+    for (spec, jobs) in [(Kept, &[1, 0][..]), (Reverted, &[1])] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        harbour.world.turn(|knobs| knobs.spec_after_rollback = spec);
+        let ended = runner::migrate(&harbour.harbor, harbour.request(FAILING)).await;
+        let verdict = verdict(&ended);
+        assert_eq!(ended.reason, Reason::RolledBack, "{spec:?} {verdict:#?}");
+        assert_eq!(verdict.clean_up, CleanUpAxis::Verified, "{spec:?}");
+        let sent: Vec<usize> = harbour.puts().iter().map(|(jobs, _)| *jobs).collect();
+        assert_eq!(sent, jobs, "{spec:?}");
+        assert_eq!(harbour.spec(), before, "{spec:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_to_the_jobs_own_deployment_runs_nothing_and_is_swept_up() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
+    tokio::time::sleep(Duration::from_secs(40 * 86_400)).await;
+    let ran = harbour.world.executions().len();
+    harbour
+        .world
+        .turn(|knobs| knobs.rollback_jobs = sim::RollbackJobs::Rerun);
+    harbour
+        .world
+        .rollback(
+            "shop",
+            &carrier(&harbour),
+            sim::Pin::Unpinned,
+            "dev@example.com",
+        )
+        .unwrap();
+    let ended = swept(&harbour).await;
+    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
+    assert_eq!(harbour.world.executions().len(), ran + 1);
+    assert_eq!(ran_steps(&harbour), 1, "the job disarmed itself");
+    assert_eq!(harbour.spec(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_a_stale_edit_brings_back_runs_nothing_after_its_lease_and_is_swept_up() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    let stale = async {
+        when(&harbour, "BUILDING").await;
+        harbour.spec()
+    };
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (_, stale) = tokio::join!(run, stale);
+    assert!(stale.get("jobs").is_some());
+    tokio::time::sleep(Duration::from_secs(4 * 3600)).await;
+    let ran = harbour.world.executions().len();
+    harbour
+        .world
+        .edit_spec("shop", "terraform@example.com", |spec| *spec = stale)
+        .unwrap();
+    let ended = swept(&harbour).await;
+    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
+    assert_eq!(harbour.world.executions().len(), ran + 1);
+    assert_eq!(ran_steps(&harbour), 1, "the job disarmed itself");
+    assert_eq!(harbour.spec(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_edit_that_takes_the_job_out_leaves_nothing_to_clean() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    harbour
+        .world
+        .turn(|knobs| knobs.overlap = sim::Overlap::Queue);
+    let stale = before.clone();
+    let edit = async {
+        when(&harbour, "DEPLOYING").await;
+        harbour
+            .world
+            .edit_spec("shop", "terraform@example.com", |spec| {
+                *spec = stale;
+                spec["services"][0]["instance_count"] = serde_json::json!(2);
+            })
+            .unwrap();
+    };
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (ended, ()) = tokio::join!(run, edit);
+    let verdict = verdict(&ended);
+    assert_eq!(ended.reason, Reason::Done, "{verdict:#?}");
+    assert_eq!(verdict.clean_up, CleanUpAxis::Verified);
+    assert_eq!(
+        harbour.puts(),
+        [(1, Some(200))],
+        "there was nothing to clean"
+    );
+    assert_eq!(
+        verdict.facts.changed_by_others,
+        ["services[web].instance_count"]
+    );
+    assert_eq!(harbour.spec()["services"][0]["instance_count"], 2);
+    assert_eq!(ran_steps(&harbour), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_migrations_of_two_ledgers_at_once_run_once_each_or_say_so() {
+    for apart in [0, 1, 10, 200] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        // Another repository's runner: it shares the app, and nothing else.
+        let other = open(harbour.world.clone(), harbor::MemoryLedger::default());
+        let second = async {
+            tokio::time::sleep(Duration::from_secs(apart)).await;
+            let mut request = other.request(STEPS);
+            request.manifest.id = migration::MigrationId::parse("ter-300").unwrap();
+            request.nonce = migration::Nonce::parse("000000000000000000000000000000b1").unwrap();
+            runner::migrate(&other.harbor, request).await
+        };
+        let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+        let (first, second) = tokio::join!(run, second);
+        for (ended, harbour) in [(&first, &harbour), (&second, &other)] {
+            let (reason, ran) = (ended.reason, ran_steps(harbour));
+            let done = usize::from(reason == Reason::Done);
+            assert_eq!(
+                ran, done,
+                "{apart} s apart: {reason:?} {:#?}",
+                ended.report.verdict
+            );
+        }
+        assert!(
+            [first.reason, second.reason].contains(&Reason::Done),
+            "{apart} s apart: {:?} {:?}",
+            first.reason,
+            second.reason
+        );
+        assert_eq!(harbour.spec(), before, "{apart} s apart");
+    }
+}
