@@ -60,6 +60,32 @@ async fn a_merge_without_the_label_runs_nothing_and_says_how_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reverted_pull_request_undoes_nothing() {
+    let stage = Stage::new();
+    stage.open(428, "columns", &[(TER_235, &good())]);
+    stage.label(428, "needs-migration");
+    stage.merge(&[428]).await;
+    let (spec, puts) = (stage.spec(), stage.puts());
+    for (number, label) in [(429, None), (430, Some("needs-migration"))] {
+        stage.open_without(number, "Revert \"columns\"", TER_235);
+        if let Some(label) = label {
+            stage.label(number, label);
+        }
+        let ran = stage.merge(&[number]).await;
+        let said = (ran.code, ran.output("reason-code"));
+        let wanted = match label {
+            None => (0, "skipped"),
+            Some(_) => (2, "bad-manifest"),
+        };
+        assert_eq!(said, wanted, "{label:?}: {}", ran.out);
+        assert_eq!((stage.puts(), stage.spec()), (puts, spec.clone()));
+        assert_eq!(stage.world.executions().len(), 1, "{label:?}");
+        // To have it undone takes a migration of its own.
+        stage.push(&[(TER_235, &good())]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_manifest_that_is_pushed_without_a_pull_request_is_told() {
     let stage = Stage::new();
     let pushed = stage.push(&[(TER_235, &good())]);

@@ -319,6 +319,19 @@ impl Stage {
         );
     }
 
+    /// Opens a pull request that takes a file away.
+    pub(crate) fn open_without(&self, number: u64, title: &str, path: &str) {
+        let new = NewPullRequest {
+            number: Some(number),
+            title: title.to_owned(),
+            head: format!("topic-{number}"),
+            edits: Edits::new().delete(path),
+            ..NewPullRequest::default()
+        };
+        self.github(|github, act| github.open_pull_request(REPO, &new, act))
+            .unwrap();
+    }
+
     fn open_with(&self, files: &[(&str, &str)], new: NewPullRequest) {
         let edits = files
             .iter()

@@ -211,3 +211,30 @@ async fn a_public_repository_shows_no_line_of_a_log_unless_asked() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_github_token_that_expires_midway_stops_no_clean_up() {
+    let stage = Stage::new();
+    let before = stage.spec();
+    stage.open(428, "columns", &[(TER_235, &good())]);
+    stage.label(428, "needs-migration");
+    let pushed = stage.land(&[428]);
+    let expires = async {
+        while stage.world.executions().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        let refused = sim::FaultKind::Respond {
+            status: 401,
+            headers: Default::default(),
+            body: None,
+            applied: sim::Applied::No,
+        };
+        stage
+            .world
+            .arm(sim::Fault::next("/repos/*", refused).times(u32::MAX));
+    };
+    let (ran, ()) = tokio::join!(stage.pushed(&pushed), expires);
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    assert_eq!(stage.spec(), before);
+    assert!(ran.summary.contains("`ter-235` is done"), "{}", ran.summary);
+}

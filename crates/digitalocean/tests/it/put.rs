@@ -198,6 +198,12 @@ async fn no_answer_within_the_deadline_is_ambiguous() {
     );
 }
 
+#[test]
+fn a_read_has_twenty_seconds_and_a_write_a_minute() {
+    let Deadlines { read, write, log } = Deadlines::default();
+    assert_eq!([read, write, log].map(|span| span.as_secs()), [20, 60, 60]);
+}
+
 #[tokio::test]
 async fn the_other_writes_end_in_the_same_classes_and_are_sent_once_too() {
     fn class<T>(outcome: &WriteOutcome<T>) -> &'static str {

@@ -229,6 +229,22 @@ async fn a_comment_deleted_under_our_hands_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_comment_whose_marker_a_person_edited_away_is_left_and_another_is_made() {
+    let world = world().await;
+    let edited = comment(9, "github-actions[bot]", "all is well, trust me");
+    world.on("GET", LIST, 200, &json!([edited])).await;
+    world.on("POST", LIST, 201, &ours(10, "done")).await;
+    let made = world
+        .github
+        .upsert(PULL, MARKER, &body("done"))
+        .await
+        .unwrap();
+    assert_eq!(made.id, CommentId(10));
+    assert_eq!(world.count("PATCH", "/issues/comments/9"), 0);
+    assert_eq!(world.count("DELETE", "/issues/comments/9"), 0);
+}
+
+#[tokio::test]
 async fn the_author_that_github_names_for_our_own_comment_is_remembered() {
     let world = world().await;
     world.on_next(1, "GET", LIST, 200, &json!([])).await;

@@ -959,6 +959,29 @@ fn a_run_that_never_started_is_told() {
 }
 
 #[test]
+fn who_leaves_a_job_in_the_app_says_how_to_take_it_out_in_one_line() {
+    for (reason, job, says) in [
+        (Reason::Detached, JobAxis::Running, "The job may still run."),
+        (
+            Reason::AccessLost,
+            JobAxis::Unproven { during: None },
+            "give the run a new one with `app:read` and `app:update` first",
+        ),
+    ] {
+        let mut verdict = verdict(reason);
+        verdict.job = job;
+        verdict.clean_up = CleanUpAxis::Blocked;
+        let story = story().planned(ter235()).inserted().ended(verdict);
+        let comment = story.comment();
+        assert!(
+            comment.contains("\n```\nharbor-pilot reap --app terp-app\n```\n"),
+            "{comment}"
+        );
+        assert!(comment.contains(says), "{comment}");
+    }
+}
+
+#[test]
 fn a_clean_up_that_is_not_proven_is_told_loudly() {
     let mut verdict = rolled_back();
     verdict.reason = Reason::CleanUpNotProven;
