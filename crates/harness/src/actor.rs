@@ -84,7 +84,7 @@ pub(crate) fn perform(hall: &Arc<Hall>, act: Act) -> bool {
             .set_health(APP_NAME, Health::Down)
             .map_err(|error| format!("{error:?}")),
         Act::JobHangs => world
-            .set_job_seconds(APP_NAME, "migrate-*", 6 * 3600)
+            .set_job_seconds(APP_NAME, "migrate-*-e*", 6 * 3600)
             .map_err(|error| format!("{error:?}")),
         Act::LedgerDown(seconds) => {
             let until = migration::after(world.now(), Duration::from_secs(seconds));

@@ -4,13 +4,15 @@ use crate::choice::Choice;
 use crate::matrix::{self, Result as Played};
 use crate::wire::Way;
 use crate::{invariants, process, scene, seeds, shrink, trace};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
 harness matrix [--every N]            all cells of the matrix, or one in N
 harness seeds [--count N] [--from S]  random runs
+              [--until-broken] [--but S,…]
+                                      up to the first that breaks a rule; without these seeds
 harness process [--every N] [--binary PATH]
                                       the program as a real process, killed at every request, or at one in N
 harness replay --seed S | --list JSON [--whole] [--wire]
@@ -50,7 +52,21 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             }
         }
         Some("seeds") => {
-            let cells = seeds::cells(number("--from", 0), number("--count", 1000));
+            let (from, count) = (number("--from", 0), number("--count", 1000));
+            let but: BTreeSet<u64> = option("--but")
+                .into_iter()
+                .flat_map(|seeds| seeds.split(','))
+                .filter_map(|seed| seed.parse().ok())
+                .collect();
+            let chosen = from..from.saturating_add(count);
+            let chosen: Vec<u64> = chosen.filter(|seed| !but.contains(seed)).collect();
+            if arguments
+                .iter()
+                .any(|argument| argument == "--until-broken")
+            {
+                return until_broken(&chosen);
+            }
+            let cells = seeds::cells(&chosen);
             let played = timed(|| matrix::play_all(cells));
             println!(
                 "no run ended with {}",
@@ -103,6 +119,30 @@ fn timed(work: impl FnOnce() -> Played) -> Played {
         played.compared
     );
     played
+}
+
+/// How many seeds are played before it is looked whether one of them broke a rule.
+const AT_A_TIME: usize = 100;
+
+/// Plays seeds up to the first that breaks a rule, and prints what it breaks.
+fn until_broken(chosen: &[u64]) -> ExitCode {
+    for some in chosen.chunks(AT_A_TIME) {
+        let broken = matrix::play_all(seeds::cells(some)).broken;
+        let first = broken.first().map(|(cell, _)| cell.name.as_str());
+        for (cell, violation) in &broken {
+            if Some(cell.name.as_str()) == first {
+                println!(
+                    "{} breaks {}: {}",
+                    cell.name, violation.rule, violation.what
+                );
+            }
+        }
+        if !broken.is_empty() {
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("{} seeds break nothing", chosen.len());
+    ExitCode::SUCCESS
 }
 
 /// Prints what broke, each rule with its first few runs, and what the runs came through.

@@ -49,9 +49,11 @@ pub(crate) fn check(played: &Played) -> Vec<Violation> {
     judge.writes();
     judge.kills();
     judge.firewall();
+    judge.firewall_comes_last();
     for gone in &played.gone {
         judge.truth(gone);
         judge.ends(gone);
+        judge.in_spite_of_the_ledger(gone);
     }
     judge.stays_put();
     judge.late();
@@ -526,6 +528,14 @@ impl<'a> Judge<'a> {
             .map(|gone| gone.role)
     }
 
+    /// The jobs that updates of a process brought into the app.
+    fn put_in_by(&self, process: usize) -> BTreeSet<String> {
+        let puts = self.puts().into_iter();
+        puts.filter(|(sent, _)| sent.process == process && applied(sent))
+            .flat_map(|(sent, body)| inserted(sent, &body))
+            .collect()
+    }
+
     fn all_deployments(&self) -> impl Iterator<Item = &'a Row> {
         let state = self
             .played
@@ -553,6 +563,31 @@ impl<'a> Judge<'a> {
                 if rule["type"] != "app" || rule["value"] != APP {
                     self.broke("C5 firewall", format!("a rule of ours: {rule}"));
                 }
+            }
+        }
+    }
+
+    /// C5: whoever writes the firewall has taken its job out before, for the write may start a deployment.
+    fn firewall_comes_last(&mut self) {
+        let mut last = None;
+        for sent in &self.played.journal.sent {
+            if sent.call == "apps.update" && left(sent) && applied(sent) {
+                last = Some(sent);
+            }
+            if sent.call != "databases.put_firewall" {
+                continue;
+            }
+            let Some(put) = last else { continue };
+            let mine = self.put_in_by(sent.process);
+            let mut carried = ours(&json_of(put)["spec"]);
+            carried.retain(|name| mine.contains(name));
+            // A rollback may have taken it out meanwhile.
+            let taken_out = self.all_deployments().any(|one| {
+                one.created_at > put.at && one.created_at <= sent.at && ours(&one.spec).is_empty()
+            });
+            if !carried.is_empty() && !taken_out {
+                let what = format!("the firewall was written while {carried:?} was in the app");
+                self.broke("C5 order", what);
             }
         }
     }
@@ -742,6 +777,32 @@ impl<'a> Judge<'a> {
             .count();
         if calls > CALLS * followed.max(1) + AGAIN * failed {
             self.broke("C12 calls", format!("{} made {calls} calls", gone.role));
+        }
+    }
+
+    /// C7: where nothing but the ledger failed, whoever put a job in has taken it out when it ends.
+    fn in_spite_of_the_ledger(&mut self, gone: &Gone) {
+        let played = self.played;
+        let calm = played
+            .journal
+            .acts
+            .iter()
+            .all(|(_, what)| what.contains("ledger-down"));
+        let mut mine = played
+            .journal
+            .sent
+            .iter()
+            .filter(|sent| sent.process == gone.number && !sent.call.starts_with("ledger."));
+        let served = mine.all(|sent| sent.fault.is_none() && sent.killed.is_none());
+        if !calm || !served || gone.ended.is_none() {
+            return;
+        }
+        let put_in = self.put_in_by(gone.number);
+        if let Some(name) = gone.left.iter().find(|name| put_in.contains(*name)) {
+            self.broke(
+                "C7 ledger",
+                format!("{} ended and left `{name}` in the app", gone.role),
+            );
         }
     }
 

@@ -5,8 +5,8 @@
 //! a shell would check (the lease against the clock, the commit against its bindings, the variables) are checked here
 //! from the same environment, and a table of cases holds this player against the real shell, byte for byte.
 //!
-//! The commands that it knows are the harness's own: words of `echo`, `exit`, `true`, `printenv`, and killing the
-//! shell above, joined by `;`.
+//! The commands that it knows are the harness's own: words of `echo`, `exit`, `true`, `printenv`, a row of zeros by
+//! `printf`, and killing the shell above, joined by `;`.
 
 use jiff::Timestamp;
 use sim::{JobEnd, JobExit, JobStart};
@@ -125,6 +125,9 @@ fn unescape(text: &str) -> String {
 struct Shell<'a> {
     job: &'a JobStart,
     constants: BTreeMap<String, String>,
+    /// Whether it looks at the end of its lease, and at the commit it was built from.
+    asks_lease: bool,
+    asks_commit: bool,
     /// The lines that matter: `_hp_need …` and `_hp_run …`, as words.
     lines: Vec<Vec<String>>,
     out: String,
@@ -151,6 +154,8 @@ impl<'a> Shell<'a> {
         whole.then_some(Self {
             job,
             constants,
+            asks_lease: script.contains("\n[ \"$_hp_at\" -le \"${HARBOR_PILOT_NOT_AFTER-}\" ]"),
+            asks_commit: script.contains("[ \"$_hp_built\" = \"$HARBOR_PILOT_PLANNED_COMMIT\" ]"),
             lines,
             out: String::new(),
             ran: 0,
@@ -197,11 +202,12 @@ impl<'a> Shell<'a> {
         );
         self.mark("\n", &begin);
         ran.not_after = self.env("HARBOR_PILOT_NOT_AFTER").parse().ok();
-        if ran.not_after.is_none_or(|limit| self.now() > limit) {
+        if self.asks_lease && ran.not_after.is_none_or(|limit| self.now() > limit) {
             return self.disarmed("why=lease", ran);
         }
         let planned = self.env("HARBOR_PILOT_PLANNED_COMMIT").to_owned();
-        if !planned.is_empty() && built != "unknown" && built != planned {
+        let other = built != "unknown" && built != planned;
+        if self.asks_commit && !planned.is_empty() && other {
             return self.disarmed(&format!("why=commit built={built}"), ran);
         }
         for line in std::mem::take(&mut self.lines) {
@@ -303,6 +309,14 @@ impl<'a> Shell<'a> {
                 ["printenv", name] => {
                     let value = format!("{}\n", self.env(name));
                     self.out.push_str(&value);
+                }
+                ["printf", zeros, "0"] => {
+                    let width = zeros
+                        .strip_prefix("%0")
+                        .and_then(|rest| rest.strip_suffix('d'))
+                        .and_then(|width| width.parse().ok());
+                    let Some(width) = width else { return Some(127) };
+                    self.out.push_str(&"0".repeat(width));
                 }
                 ["exit", code] => return Some(code.parse().unwrap_or(2)),
                 ["kill", "-KILL", "$PPID"] => return None,
@@ -433,6 +447,10 @@ mod tests {
             (
                 "prints a variable",
                 case(&[("printenv DATABASE_URL", None)]),
+            ),
+            (
+                "prints a long line",
+                case(&[("printf %020000d 0; printenv DATABASE_URL", None)]),
             ),
             ("a quote", case(&[("echo \"it's\"", None)])),
             ("unknown command", case(&[("no-such-command-here", None)])),

@@ -195,9 +195,10 @@ fn act(random: &mut Random) -> Choice {
     }
 }
 
-/// Returns the cells of so many seeds.
-pub(crate) fn cells(from: u64, count: u64) -> Vec<Cell> {
-    (from..from.saturating_add(count))
+/// Returns the cells of seeds.
+pub(crate) fn cells(seeds: &[u64]) -> Vec<Cell> {
+    let seeds = seeds.iter().copied();
+    seeds
         .map(|seed| Cell {
             name: format!("seed {seed}"),
             choices: draw(seed),
