@@ -167,6 +167,29 @@ pub(crate) fn client_that(
     Client::new(transport, &base, SecretString::from("do-token")).unwrap()
 }
 
+/// A client whose updates of an app do not arrive before somebody else's has.
+pub(crate) fn client_whose_updates_come_second(world: &World) -> Client {
+    let inner = transport(world);
+    let world = world.clone();
+    let transport = Transport::new(tower::service_fn(
+        move |request: http::Request<bytes::Bytes>| {
+            let (inner, world) = (inner.clone(), world.clone());
+            async move {
+                let updated = || {
+                    let mut requests = world.requests().into_iter();
+                    requests.any(|one| one.call == Some("apps.update"))
+                };
+                while request.method() == http::Method::PUT && !updated() {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                inner.oneshot(request).await
+            }
+        },
+    ));
+    let base = "http://127.0.0.1:9".parse().unwrap();
+    Client::new(transport, &base, SecretString::from("do-token")).unwrap()
+}
+
 pub(crate) fn transport(world: &World) -> Transport {
     let inner = world.in_process();
     Transport::new(tower::service_fn(move |request| {

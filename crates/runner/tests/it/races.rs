@@ -181,37 +181,70 @@ async fn a_stale_edit_that_takes_the_job_out_leaves_nothing_to_clean() {
     assert_eq!(ran_steps(&harbour), 1);
 }
 
+/// Another repository's runner: it shares the app, and nothing else.
+fn another(harbour: &Box_) -> (Box_, migration::Request) {
+    let other = open(harbour.world.clone(), harbor::MemoryLedger::default());
+    let mut request = other.request(STEPS);
+    request.manifest.id = migration::MigrationId::parse("ter-300").unwrap();
+    request.nonce = migration::Nonce::parse("000000000000000000000000000000b1").unwrap();
+    (other, request)
+}
+
 #[tokio::test(start_paused = true)]
-async fn two_migrations_of_two_ledgers_at_once_run_once_each_or_say_so() {
-    for apart in [0, 1, 10, 200] {
+async fn another_repositorys_job_owns_the_app() {
+    for apart in [0, 200] {
         let harbour = harbour();
         let before = harbour.spec();
-        // Another repository's runner: it shares the app, and nothing else.
-        let other = open(harbour.world.clone(), harbor::MemoryLedger::default());
+        let (other, request) = another(&harbour);
         let second = async {
             tokio::time::sleep(Duration::from_secs(apart)).await;
-            let mut request = other.request(STEPS);
-            request.manifest.id = migration::MigrationId::parse("ter-300").unwrap();
-            request.nonce = migration::Nonce::parse("000000000000000000000000000000b1").unwrap();
             runner::migrate(&other.harbor, request).await
         };
         let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
         let (first, second) = tokio::join!(run, second);
-        for (ended, harbour) in [(&first, &harbour), (&second, &other)] {
-            let (reason, ran) = (ended.reason, ran_steps(harbour));
-            let done = usize::from(reason == Reason::Done);
-            assert_eq!(
-                ran, done,
-                "{apart} s apart: {reason:?} {:#?}",
-                ended.report.verdict
-            );
-        }
-        assert!(
-            [first.reason, second.reason].contains(&Reason::Done),
-            "{apart} s apart: {:?} {:?}",
-            first.reason,
-            second.reason
-        );
+        let reasons = (first.reason, second.reason);
+        assert_eq!(reasons, (Reason::Done, Reason::Owned), "{apart} s apart");
+        assert_eq!((ran_steps(&harbour), ran_steps(&other)), (1, 0));
         assert_eq!(harbour.spec(), before, "{apart} s apart");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_another_repositorys_update_overwrites_goes_in_anew() {
+    for overlap in [
+        sim::Overlap::Cancel,
+        sim::Overlap::Queue,
+        sim::Overlap::Supersede,
+    ] {
+        let harbour = harbour();
+        let before = harbour.spec();
+        harbour.world.turn(|knobs| knobs.overlap = overlap);
+        // It has read the app before our insert, and writes after it.
+        let (mut other, request) = another(&harbour);
+        other.harbor.client = harbor::client_whose_updates_come_second(&harbour.world);
+        let ours = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            runner::migrate(&harbour.harbor, harbour.request(STEPS)).await
+        };
+        let (first, second) = tokio::join!(ours, runner::migrate(&other.harbor, request));
+        let reasons = (first.reason, second.reason);
+        assert_eq!(reasons, (Reason::Done, Reason::Done), "{overlap:?}");
+        let ran = (ran_steps(&harbour), ran_steps(&other));
+        assert_eq!(ran, (1, 1), "{overlap:?}");
+        let claims = harbour.ledger.all();
+        let told: Vec<_> = claims
+            .iter()
+            .map(|entry| (entry.claim.epoch, entry.outcome.clone().unwrap()))
+            .collect();
+        // Where the platform ends a deployment for a newer one, ours never came to its job, and goes in anew.
+        let wanted = match overlap {
+            sim::Overlap::Queue => vec![(Epoch(0), LedgerOutcome::Done)],
+            sim::Overlap::Cancel | sim::Overlap::Supersede => vec![
+                (Epoch(0), LedgerOutcome::NeverStarted),
+                (Epoch(1), LedgerOutcome::Done),
+            ],
+        };
+        assert_eq!(told, wanted, "{overlap:?}");
+        assert_eq!(harbour.spec(), before, "{overlap:?}");
     }
 }
