@@ -10,6 +10,7 @@ mod end;
 mod insert;
 mod removal;
 mod verdict;
+mod words;
 
 fn at(mut world: Observed, now: &str) -> Observed {
     world.now = time(now);
