@@ -1,6 +1,7 @@
 //! The command line of the hall.
 
 use crate::choice::Choice;
+use crate::coverage::Coverage;
 use crate::matrix::{self, Result as Played};
 use crate::wire::Way;
 use crate::{invariants, process, scene, seeds, shrink, trace};
@@ -13,6 +14,7 @@ harness matrix [--every N]            all cells of the matrix, or one in N
 harness seeds [--count N] [--from S]  random runs
               [--until-broken] [--but S,…]
                                       up to the first that breaks a rule; without these seeds
+harness repeat [--count N] [--from S] each seed twice: both times the same trace?
 harness process [--every N] [--binary PATH]
                                       the program as a real process, killed at every request, or at one in N
 harness replay --seed S | --list JSON [--whole] [--wire]
@@ -68,11 +70,31 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             }
             let cells = seeds::cells(&chosen);
             let played = timed(|| matrix::play_all(cells));
+            print!("{}", Coverage::out_of_reach());
+            let holes = played
+                .coverage
+                .holes(&seeds::calls(), &matrix::outcome_names());
+            println!("{} cells that nothing reached {holes:?}", holes.len());
+            match told(&played) {
+                // Fewer seeds than these need not come through everything.
+                code if holes.is_empty() || played.runs < seeds::FULL => code,
+                _ => ExitCode::FAILURE,
+            }
+        }
+        Some("repeat") => {
+            let from = number("--from", 0);
+            let chosen: Vec<u64> = (from..from.saturating_add(number("--count", 1000))).collect();
+            let differing = seeds::differing(&chosen);
             println!(
-                "no run ended with {}",
-                played.coverage.reasons_missing().join(", ")
+                "{} seeds played twice, {} with another trace the second time {differing:?}",
+                chosen.len(),
+                differing.len()
             );
-            told(&played)
+            if differing.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Some("replay") => {
             let list = match (option("--seed"), option("--list")) {

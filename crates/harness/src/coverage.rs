@@ -5,6 +5,85 @@ use crate::scene::Played;
 use migration::{Happening, Reason, Verdict};
 use std::collections::BTreeMap;
 
+/// What no run of the hall can end with, and why. Each has its own tests where it is decided.
+const OUT_OF_REACH: &[(&str, &[&str])] = &[
+    (
+        "the command line or the Action refuses before there is a run (crate cli)",
+        &[
+            "usage",
+            "bad-config",
+            "bad-manifest",
+            "operator-refused",
+            "ambiguous",
+            "event-refused",
+            "missing-permission",
+        ],
+    ),
+    (
+        "the hall always asks for the steps, and never for a plan or for the checks alone",
+        &["planned", "checks-passed"],
+    ),
+    (
+        "all processes of a run bring the same manifest",
+        &["id-reused", "changed-after-done"],
+    ),
+    (
+        "the hall's app is as its config says: nothing is missing in it, and nothing undeclared",
+        &[
+            "component-not-found",
+            "database-not-found",
+            "cluster-not-found",
+            "health-url-foreign",
+            "undeclared-job",
+            "name-taken",
+            "app-rule-missing",
+            "nothing-live",
+            "variable-missing",
+        ],
+    ),
+    (
+        "no build of the simulator waits longer than our own bounds",
+        &["start-timed-out"],
+    ),
+    (
+        "the hall sends the signal of a cancel only; the other one is for real processes (`harness process`)",
+        &["terminated"],
+    ),
+];
+
+/// What the axes of a verdict can be. A job that refuses to run for want of a variable goes with `variable-missing`.
+const AXES: &[(&str, &[&str])] = &[
+    (
+        "job",
+        &[
+            "NotAttempted",
+            "Done",
+            "Failed",
+            "Unproven",
+            "NeverStarted",
+            "Running",
+        ],
+    ),
+    (
+        "deployment",
+        &[
+            "None",
+            "Active",
+            "RolledBack",
+            "Failed",
+            "Cancelled",
+            "InFlight",
+            "Unknown",
+        ],
+    ),
+    ("clean-up", &["NotNeeded", "Verified", "Sent", "Blocked"]),
+    ("health", &["Ok", "Bad", "NotChecked"]),
+    (
+        "firewall",
+        &["AsAsked", "Drifted", "Restored", "Failed", "NotChecked"],
+    ),
+];
+
 /// How often each thing was seen, by kind and name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Coverage {
@@ -72,10 +151,46 @@ impl Coverage {
         found.map_or(0, |(_, count)| *count)
     }
 
-    /// The reasons that no run ended with.
+    /// The reasons that a run can end with and none did.
     pub(crate) fn reasons_missing(&self) -> Vec<&'static str> {
+        let reached = |code: &&str| !OUT_OF_REACH.iter().any(|(_, codes)| codes.contains(code));
         let all = Reason::ALL.iter().map(|reason| reason.code());
-        all.filter(|code| self.of("reason", code) == 0).collect()
+        all.filter(reached)
+            .filter(|code| self.of("reason", code) == 0)
+            .collect()
+    }
+
+    /// What very many runs must have come through and did not: reasons, the values of a verdict's axes, and each of
+    /// `calls` with each outcome. And what is said to be out of reach and was reached.
+    pub(crate) fn holes(&self, calls: &[&str], outcomes: &[(&'static str, String)]) -> Vec<String> {
+        let mut holes: Vec<String> = Vec::new();
+        let reasons = self.reasons_missing();
+        holes.extend(reasons.into_iter().map(|code| format!("reason {code}")));
+        for (axis, values) in AXES {
+            let missing = values.iter().filter(|value| self.of(axis, value) == 0);
+            holes.extend(missing.map(|value| format!("{axis} {value}")));
+        }
+        for call in calls {
+            for (kind, outcome) in outcomes {
+                let name = format!("{call} {outcome}");
+                if self.of(kind, &name) == 0 {
+                    holes.push(format!("{kind} {name}"));
+                }
+            }
+        }
+        for (_, codes) in OUT_OF_REACH {
+            let reached = codes.iter().filter(|code| self.of("reason", code) > 0);
+            holes.extend(reached.map(|code| format!("reason {code}, which was out of reach")));
+        }
+        holes
+    }
+
+    /// Returns what is out of reach, one line a cause.
+    pub(crate) fn out_of_reach() -> String {
+        OUT_OF_REACH
+            .iter()
+            .map(|(why, codes)| format!("never {}: {why}\n", codes.join(", ")))
+            .collect()
     }
 
     /// Returns everything but the cells of the matrix, one line a kind.

@@ -104,7 +104,21 @@ impl<'a> Judge<'a> {
                 inserts.entry(name).or_default().push((sent, record));
             }
         }
+        let claims = &self.played.ledger;
+        let claimed = |(sent, record): &(&Sent, Option<RunRecord>)| {
+            let Some(record) = record else { return false };
+            claims.iter().any(|entry| {
+                let claim = &entry.claim;
+                entry.at <= sent.at
+                    && (&claim.key, claim.epoch, &claim.nonce)
+                        == (&record.key, record.epoch, &record.nonce)
+            })
+        };
         for (name, sent) in &inserts {
+            if !sent.iter().all(claimed) {
+                let what = format!("`{name}` was inserted, and nobody had claimed it");
+                self.broke("C1 claim", what);
+            }
             // After the time in which a doubtful one may still land, another run may send it: what counts is the effect.
             let applied = sent.iter().filter(|(sent, _)| applied(sent)).count();
             if applied > 1 {

@@ -363,11 +363,7 @@ pub(crate) fn table(coverage: &Coverage) -> String {
         .filter_map(|(_, name)| name.split(' ').next())
         .collect();
     let mut text = format!("{:<24}", "call");
-    let columns: Vec<(&str, String)> = FaultName::ALL
-        .iter()
-        .map(|fault| ("fault", word(fault)))
-        .chain(Position::ALL.iter().map(|at| ("kill", word(at))))
-        .collect();
+    let columns = outcome_names();
     for (place, _) in columns.iter().enumerate() {
         text.push_str(&format!("{:>6}", place + 1));
     }
@@ -388,6 +384,15 @@ pub(crate) fn table(coverage: &Coverage) -> String {
     text
 }
 
+/// What can happen to a request, as it is counted.
+pub(crate) fn outcome_names() -> Vec<(&'static str, String)> {
+    let named = |outcome: Outcome| match outcome {
+        Outcome::Fault(fault) => ("fault", word(&fault)),
+        Outcome::Kill(at) => ("kill", word(&at)),
+    };
+    outcomes().into_iter().map(named).collect()
+}
+
 /// The cells of the table that nothing reached, among the calls that any run makes.
 pub(crate) fn holes(coverage: &Coverage) -> Vec<String> {
     let mut calls: BTreeSet<&'static str> = BTreeSet::new();
@@ -396,11 +401,7 @@ pub(crate) fn holes(coverage: &Coverage) -> Vec<String> {
     }
     let mut holes = Vec::new();
     for call in calls {
-        for outcome in outcomes() {
-            let (kind, name) = match outcome {
-                Outcome::Fault(fault) => ("fault", word(&fault)),
-                Outcome::Kill(at) => ("kill", word(&at)),
-            };
+        for (kind, name) in outcome_names() {
             let name = format!("{call} {name}");
             if coverage.of(kind, &name) == 0 {
                 holes.push(format!("{kind} {name}"));

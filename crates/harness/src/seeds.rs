@@ -5,6 +5,7 @@ use crate::choice::{
 };
 use crate::matrix::Cell;
 use crate::random::Random;
+use crate::{scene, trace};
 
 /// The calls that can go wrong, the writes more often than their number.
 const CALLS: &[&str] = &[
@@ -29,6 +30,38 @@ const CALLS: &[&str] = &[
     "ledger.entries",
     "ledger.record",
 ];
+
+/// So many seeds have come through everything that seeds can come through.
+pub(crate) const FULL: usize = 20_000;
+
+/// Returns the calls that can go wrong.
+pub(crate) fn calls() -> Vec<&'static str> {
+    let mut calls = CALLS.to_vec();
+    calls.dedup();
+    calls
+}
+
+/// Plays each seed twice, on all cores, and returns those that did not repeat themselves.
+pub(crate) fn differing(chosen: &[u64]) -> Vec<u64> {
+    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let part = chosen.len().div_ceil(workers).max(1);
+    let differs = |seed: &u64| {
+        let list = draw(*seed);
+        trace::hash(&scene::play(&list)) != trace::hash(&scene::play(&list))
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = chosen
+            .chunks(part)
+            .map(|some| {
+                scope.spawn(move || some.iter().copied().filter(differs).collect::<Vec<u64>>())
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("a run does not panic"))
+            .collect()
+    })
+}
 
 const EDITS: &[Edit] = &[Edit::Count(2), Edit::Count(5), Edit::Variable, Edit::Domain];
 
