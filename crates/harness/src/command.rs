@@ -4,7 +4,7 @@ use crate::choice::Choice;
 use crate::coverage::Coverage;
 use crate::matrix::{self, Result as Played};
 use crate::wire::Way;
-use crate::{invariants, process, scene, seeds, shrink, trace};
+use crate::{invariants, model, process, scene, seeds, shrink, trace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,6 +19,7 @@ harness process [--every N] [--binary PATH]
                                       the program as a real process, killed at every request, or at one in N
 harness replay --seed S | --list JSON [--whole] [--wire]
                                       one run, cut down to what matters, as two columns
+harness model [--show VARIANT]        the protocol as a small model, or the shortest way to what breaks in a variant
 ";
 
 /// Carries a command line out.
@@ -116,6 +117,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             }
         }
         Some("process") => process::command(&arguments[1..]),
+        Some("model") => model::run(&arguments[1..]),
         _ => usage(),
     }
 }

@@ -23,6 +23,7 @@ pub mod fuzz;
 mod invariants;
 mod job;
 mod matrix;
+mod model;
 mod process;
 mod random;
 mod scene;
