@@ -42,8 +42,8 @@ pub struct LostEdits {
 /// Returns what updates of ours, those that put in or took out any of `jobs`, overwrote in `app`, and what would put
 /// it back.
 ///
-/// A person's rollback that an update of ours has overtaken is never put back, only reported: it was a decision about the
-/// whole app, its code too.
+/// A person's rollback that an update of ours has overtaken is never put back, only reported: it was a decision about
+/// the whole app, its code too.
 #[must_use]
 pub fn lost_edits(
     jobs: &[JobName],
@@ -195,7 +195,7 @@ impl Replay {
                     replay.edited(&spec, row.user_action.is_some() || row.caused_by.is_some());
                 }
             }
-            past.note(row, spec, written.is_some(), &replay);
+            past.note(row, spec, written.is_some(), pilot, &replay);
         }
         Some(replay)
     }
@@ -313,8 +313,8 @@ impl Replay {
 
     /// The platform's answer to a failed deployment. Whether it takes the spec back with it is not known.
     ///
-    /// Where it was our own update that failed, or our job in somebody else's, the rollback is ours as much as the insert
-    /// was, and takes nobody's edit back.
+    /// Where it was our own update that failed, or our job in somebody else's, the rollback is ours as much as the
+    /// insert was, and takes nobody's edit back.
     fn rolled_back(&mut self, row: &Deployment, spec: &AppSpec, past: &Past, seen: &Observed) {
         let ours = row
             .rolls_back()
@@ -371,13 +371,15 @@ struct State {
     spec: AppSpec,
     /// Who wrote it.
     user: Option<String>,
-    /// Whether that was an update of ours, or the platform's answer to a failed deployment: nobody's decision.
+    /// Whether nobody decided on it: an update of ours, the platform's answer to a failed deployment, or, where users are
+    /// named, one that names none, for that only deploys again what is there.
     nobodys: bool,
 }
 
 /// What the rows before the one at hand showed.
 struct Past {
-    /// What the app was before all this, where it is shown who writes: an update of another run of ours may come from then.
+    /// What the app was before all this, where it is shown who writes: an update of another run of ours may come from
+    /// then.
     earlier: Vec<AppSpec>,
     /// Every spec that the register has held since the insert was read.
     states: Vec<State>,
@@ -392,8 +394,9 @@ struct Past {
 }
 
 impl Past {
-    /// Whether an update of ours made `row`, and what for: by the id that a reply named, or because it brings in a job that was never
-    /// there, or takes one out and is otherwise what the app was at some time, by the same user who put it in.
+    /// Whether an update of ours made `row`, and what for: by the id that a reply named, or because it brings in a job
+    /// that was never there, or takes one out and is otherwise what the app was at some time, by the same user who put
+    /// it in.
     fn written(
         &self,
         row: &Deployment,
@@ -459,7 +462,14 @@ impl Past {
             && since.iter().all(|state| state.nobodys || other(state))
     }
 
-    fn note(&mut self, row: &Deployment, spec: AppSpec, ours: bool, replay: &Replay) {
+    fn note(
+        &mut self,
+        row: &Deployment,
+        spec: AppSpec,
+        ours: bool,
+        pilot: Option<&str>,
+        replay: &Replay,
+    ) {
         let carried = carried(row);
         self.jobs.extend(carried.iter().cloned());
         self.last = carried.into_iter().collect();
@@ -472,7 +482,9 @@ impl Past {
         self.states.push(State {
             spec,
             user: row.caused_by.clone(),
-            nobodys: ours || row.cause_kind == CauseKind::AutoRollback,
+            nobodys: ours
+                || row.cause_kind == CauseKind::AutoRollback
+                || (pilot.is_some() && row.caused_by.is_none()),
         });
     }
 }

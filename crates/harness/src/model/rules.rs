@@ -87,7 +87,7 @@ pub(super) const PROTOCOL: Rules = Rules {
     repair: Repair::Replay,
     sweeper: true,
     own_user: true,
-    sees_through: false,
+    sees_through: true,
     overlap: Overlap::Supersede,
     rollback_reverts: false,
     rollback_pins: true,

@@ -116,7 +116,6 @@ pub(super) fn all() -> Vec<Case> {
     const REVERTS: Rules = Rules { rollback_reverts: true, ..PROTOCOL };
     const QUEUES: Rules = Rules { overlap: Overlap::Queue, ..PROTOCOL };
     const GUARD: Rules = Rules { script_guard: true, ..PROTOCOL };
-    const THROUGH: Rules = Rules { sees_through: true, ..PROTOCOL };
     const EDIT: Bounds = Bounds { edits: 1, ..NOTHING };
     const EDIT_WRONG: Bounds = Bounds { edits: 1, ..WRONG };
     const LATE: Rules = Rules { rollback_late: true, ..PROTOCOL };
@@ -139,10 +138,9 @@ pub(super) fn all() -> Vec<Case> {
         allowed("rollback", "a person's rollback inside the lease", PROTOCOL, Bounds { pushes: 1, crashes: 1, ..ROLLBACK }),
         allowed("services-fail", "a deployment fails for the services' sake", PROTOCOL, Bounds { pushes: 1, crashes: 1, lost: 1, breaks: 1, ..NOTHING }),
         allowed("push-rebuilds-some", "a push rebuilds only what deploys on push", Rules { push_rebuilds_all: false, ..PROTOCOL }, Bounds { pushes: 1, ..WRONG }),
-        open("push-hides-removal", "a push between an edit and a dead process's update", PROTOCOL, Bounds { pushes: 1, edits: 1, crashes: 1, ..NOTHING }),
-        allowed("push-seen-through", "the same, were pushes seen through", THROUGH, Bounds { pushes: 1, edits: 1, crashes: 1, failures: 1, ..NOTHING }),
+        allowed("push-seen-through", "a push between an edit and a dead process's update", PROTOCOL, Bounds { pushes: 1, edits: 1, crashes: 1, failures: 1, ..NOTHING }),
         open("older-claim", "a run closes a dead one's claim before its edit is put back", PROTOCOL, Bounds { edits: 1, crashes: 1, lost: 1, reruns: 1, ..NOTHING }),
-        open("sweeper-dies", "a sweeper dies after the claim was closed", THROUGH, Bounds { edits: 1, rollbacks: 1, crashes: 1, ..NOTHING }),
+        open("sweeper-dies", "a sweeper dies after the claim was closed", PROTOCOL, Bounds { edits: 1, rollbacks: 1, crashes: 1, ..NOTHING }),
         open("rollback-overtaken", "an insert before the rollback of somebody's failed edit", REVERTS, Bounds { edits: 1, breaks: 1, ..NOTHING }),
         open("two-readings", "a stale copy over an edit that a rollback may have taken back", PROTOCOL, Bounds { edits: 2, failures: 1, ..NOTHING }),
         breaks("no-claim", "inserts without a claim", &[ONCE], Rules { claims: false, ..PROTOCOL }, Bounds { crashes: 1, reruns: 1, ..NOTHING }),
@@ -157,6 +155,7 @@ pub(super) fn all() -> Vec<Case> {
         breaks("no-commit-check", "a job runs whatever it was built from", &[RAN], Rules { commit_check: false, ..PROTOCOL }, Bounds { pushes: 1, ..NOTHING }),
         breaks("no-sweeper", "nobody comes after a run that died", &[GONE], Rules { sweeper: false, ..PROTOCOL }, Bounds { crashes: 1, ..NOTHING }),
         breaks("no-repair", "nothing is put back", &[KEPT], Rules { repair: Repair::Off, ..PROTOCOL }, EDIT),
+        breaks("push-hides-removal", "a push hides an update of a dead process", &[KEPT], Rules { sees_through: false, ..PROTOCOL }, Bounds { pushes: 1, edits: 1, crashes: 1, ..NOTHING }),
         breaks("repair-predecessor", "what stood before the insert is put back", &[KEPT], Rules { repair: Repair::Predecessor, ..PROTOCOL }, EDIT),
         breaks("shared-user", "the token's user edits by hand, too", &[KEPT], Rules { own_user: false, ..PROTOCOL }, Bounds { crashes: 1, ..EDIT }),
         breaks("slow-update", "an update is under way for a whole deployment", &[KEPT], Rules { prompt: false, ..PROTOCOL }, Bounds { crashes: 1, ..EDIT }),

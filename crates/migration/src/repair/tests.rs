@@ -421,3 +421,14 @@ fn a_late_write_of_another_run_of_ours_is_known_by_what_the_app_was_before() {
         .ours(spec(1, 1), false);
     assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
 }
+
+/// A push deploys what is there, and shows nobody's decision.
+#[test]
+fn a_push_between_hides_no_late_removal() {
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(spec(3, 1))
+        .push(spec(3, 1))
+        .ours(spec(1, 1), false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
+}
