@@ -152,7 +152,7 @@ fn firewall(axis: FirewallAxis) -> &'static str {
         FirewallAxis::AsAsked => "as asked: the app's own rule, and the rules to keep",
         FirewallAxis::Drifted => "other rules found, see above; nothing was changed",
         FirewallAxis::Restored => {
-            "put back to the app's own rule and the rules to keep, and read back"
+            "put back to the app's own rule and the rules to keep, and read back; it takes effect within about five minutes"
         }
         FirewallAxis::Failed => "not as asked",
         FirewallAxis::NotChecked => "not looked at",

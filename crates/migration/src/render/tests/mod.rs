@@ -982,6 +982,21 @@ fn who_leaves_a_job_in_the_app_says_how_to_take_it_out_in_one_line() {
 }
 
 #[test]
+fn a_firewall_that_was_put_back_takes_minutes_to_have_effect() {
+    let mut verdict = verdict(Reason::Done);
+    verdict.firewall = FirewallAxis::Restored;
+    let comment = story()
+        .planned(ter235())
+        .inserted()
+        .ended(verdict)
+        .comment();
+    assert!(
+        comment.contains("read back; it takes effect within about five minutes"),
+        "{comment}"
+    );
+}
+
+#[test]
 fn a_clean_up_that_is_not_proven_is_told_loudly() {
     let mut verdict = rolled_back();
     verdict.reason = Reason::CleanUpNotProven;
