@@ -123,6 +123,15 @@ fn the_post_step_leaves_a_push_that_carries_the_job_to_itself() {
 }
 
 #[test]
+fn a_job_is_waited_for_until_what_is_done_about_it_changes() {
+    let world = under_way("BUILDING", "PENDING", None, "00:31:00");
+    for (now, until) in [("00:31:30", "01:31:00"), ("01:31:00", "01:36:00")] {
+        let waits = next(&goal(), &at(world.clone(), now));
+        assert_eq!(wait_of(&waits).until, time(until), "{now}");
+    }
+}
+
+#[test]
 fn what_has_gone_on_for_long_is_looked_at_more_rarely() {
     let world = under_way("BUILDING", "PENDING", None, "00:31:00");
     for (now, poll) in [
