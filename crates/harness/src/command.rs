@@ -72,9 +72,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             let cells = seeds::cells(&chosen);
             let played = timed(|| matrix::play_all(cells));
             print!("{}", Coverage::out_of_reach());
-            let holes = played
-                .coverage
-                .holes(&seeds::calls(), &matrix::outcome_names());
+            let holes = played.coverage.holes();
             println!("{} cells that nothing reached {holes:?}", holes.len());
             match told(&played) {
                 // Fewer seeds than these need not come through everything.

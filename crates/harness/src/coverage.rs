@@ -160,23 +160,15 @@ impl Coverage {
             .collect()
     }
 
-    /// What very many runs must have come through and did not: reasons, the values of a verdict's axes, and each of
-    /// `calls` with each outcome. And what is said to be out of reach and was reached.
-    pub(crate) fn holes(&self, calls: &[&str], outcomes: &[(&'static str, String)]) -> Vec<String> {
+    /// What many runs must have come through and did not: reasons, and the values of a verdict's axes. And what is said to
+    /// be out of reach and was reached. (Each call with each outcome is for the matrix to reach.)
+    pub(crate) fn holes(&self) -> Vec<String> {
         let mut holes: Vec<String> = Vec::new();
         let reasons = self.reasons_missing();
         holes.extend(reasons.into_iter().map(|code| format!("reason {code}")));
         for (axis, values) in AXES {
             let missing = values.iter().filter(|value| self.of(axis, value) == 0);
             holes.extend(missing.map(|value| format!("{axis} {value}")));
-        }
-        for call in calls {
-            for (kind, outcome) in outcomes {
-                let name = format!("{call} {outcome}");
-                if self.of(kind, &name) == 0 {
-                    holes.push(format!("{kind} {name}"));
-                }
-            }
         }
         for (_, codes) in OUT_OF_REACH {
             let reached = codes.iter().filter(|code| self.of("reason", code) > 0);

@@ -385,7 +385,7 @@ pub(crate) fn table(coverage: &Coverage) -> String {
 }
 
 /// What can happen to a request, as it is counted.
-pub(crate) fn outcome_names() -> Vec<(&'static str, String)> {
+fn outcome_names() -> Vec<(&'static str, String)> {
     let named = |outcome: Outcome| match outcome {
         Outcome::Fault(fault) => ("fault", word(&fault)),
         Outcome::Kill(at) => ("kill", word(&at)),
