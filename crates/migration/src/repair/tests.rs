@@ -98,7 +98,7 @@ impl Log {
     }
 
     fn named(self) -> Self {
-        let id = DeploymentId::new(&format!("d{}", self.rows.len() - 1));
+        let id = DeploymentId::new(format!("d{}", self.rows.len() - 1));
         self.replied(PutResult::Applied(Some(id)))
     }
 
