@@ -7,7 +7,8 @@ use crate::observe::Observer;
 use digitalocean::Error;
 use migration::{
     AppView, CleanUpAxis, EpochState, FirewallPolicy, FirewallView, HealthSample, History, JobName,
-    Key, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request, Verdict, insertion,
+    Key, LedgerOutcome, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request, Verdict,
+    insertion,
 };
 
 /// Looks at everything and makes the plan; the platform itself validates the edited spec.
@@ -41,13 +42,21 @@ pub(crate) async fn plan(
     Ok(planned)
 }
 
-/// Reads the logs of ended epochs whose end the ledger does not know.
+/// Reads the logs of ended epochs whose end the ledger does not know, and of those that it says ran nothing: who puts
+/// the spec of an hour ago back starts the job once more.
 async fn open_logs(key: &Key, world: &mut Observer, tell: &mut Teller) {
     let history = History::of(key, &world.seen);
     let open = history
         .epochs
         .iter()
-        .filter(|past| past.state == EpochState::Open && !past.in_flight);
+        .filter(|past| !past.in_flight)
+        .filter(|past| match &past.state {
+            EpochState::Open
+            | EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => true,
+            EpochState::Ended(
+                LedgerOutcome::Done | LedgerOutcome::Failed { .. } | LedgerOutcome::Unproven { .. },
+            ) => false,
+        });
     let logs: Vec<_> = open
         .flat_map(|past| {
             let job = JobName {

@@ -346,3 +346,20 @@ fn the_strongest_of_several_outcomes_counts() {
         }
     }
 }
+
+/// A stale copy of the spec brings the job back within its lease, after somebody wrote down that it never started.
+#[test]
+fn a_log_that_shows_that_it_ran_outweighs_a_record_that_it_never_started() {
+    let past = Past::epoch(0);
+    let row = carrier("d-back", "ACTIVE", "SUCCESS", "SUCCESS");
+    let read = log(marks(&[Some(0), Some(0)], Some(0)), LogRead::Whole, 1);
+    for nothing in [LedgerOutcome::NeverStarted, LedgerOutcome::Withdrawn] {
+        let mut world = World::new().claim(&past, Some(nothing));
+        world.deployments.insert(0, row.clone());
+        let mut seen = world.seen();
+        let place = (job(), DeploymentId::new("d-back"));
+        seen.logs.insert(place, read.clone());
+        let state = epoch_0(&seen).state;
+        assert_eq!(state, EpochState::Ended(LedgerOutcome::Done));
+    }
+}

@@ -135,7 +135,8 @@ impl Care {
         };
         let open = match &put.outcome {
             PutResult::Applied(_) => true,
-            PutResult::Ambiguous => seen.now < after(put.at, bounds::SETTLE),
+            // That it never went in shows only to who looked after it could have.
+            PutResult::Ambiguous => looked(seen) < after(put.at, bounds::SETTLE),
             PutResult::NotApplied => false,
         };
         open && !self.marked(seen)
@@ -463,4 +464,13 @@ enum Hold {
     Left,
     /// Nothing.
     Clear,
+}
+
+/// When the app was last seen.
+fn looked(seen: &Observed) -> Timestamp {
+    match &seen.app {
+        AppView::Unreachable(since) => *since,
+        AppView::Denied => Timestamp::MIN,
+        AppView::Present(_) | AppView::Gone => seen.now,
+    }
 }
