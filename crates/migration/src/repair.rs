@@ -74,6 +74,27 @@ pub fn unsettled(seen: &Observed) -> Option<Timestamp> {
         .max()
 }
 
+/// Whether another process of ours took `job` out: somebody's `stop`, for one, which the run must not answer by putting
+/// it in again.
+#[must_use]
+pub fn stopped(job: &JobName, seen: &Observed) -> bool {
+    let carries = |row: &Deployment| carried(row).contains(job);
+    let Some(last) = seen.deployments.iter().position(carries) else {
+        return false;
+    };
+    let removal = last.checked_sub(1).and_then(|at| seen.deployments.get(at));
+    let inserter = seen
+        .deployments
+        .get(last)
+        .and_then(|row| row.caused_by.as_deref());
+    removal.is_some_and(|row| {
+        inserter.is_some()
+            && row.caused_by.as_deref() == inserter
+            && row.user_action.as_deref() == Some(UPDATE_SPEC)
+            && named(row, inserter, seen).is_none()
+    })
+}
+
 /// The history without our own writes.
 struct Replay {
     /// The spec as it should be; several where a rollback leaves open which.

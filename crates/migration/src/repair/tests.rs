@@ -146,6 +146,11 @@ impl Log {
     }
 
     fn lost(&self, live: Value) -> LostEdits {
+        let (app, seen) = self.seen(live);
+        lost_edits(&[job_name()], &[], &app, &seen)
+    }
+
+    fn seen(&self, live: Value) -> (App, Observed) {
         let mut app = json!({"id": APP, "spec": live});
         if self.pinned {
             app["pinned_deployment"] = json!({"id": "d0"});
@@ -177,7 +182,7 @@ impl Log {
                 })
                 .collect(),
         };
-        lost_edits(&[job_name()], &[], &app, &seen)
+        (app, seen)
     }
 
     /// What is put back into `live`.
@@ -431,4 +436,16 @@ fn a_push_between_hides_no_late_removal() {
         .push(spec(3, 1))
         .ours(spec(1, 1), false);
     assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
+}
+
+#[test]
+fn who_took_the_job_out_shows_whether_the_run_was_stopped() {
+    let inserted = || log(spec(1, 1)).ours(spec(1, 1), true);
+    let is_stopped = |history: Log| stopped(&job_name(), &history.seen(spec(1, 1)).1);
+    assert!(is_stopped(inserted().ours(spec(1, 1), false)));
+    // Our own clean-up, a person's stale copy, and a job that is still there.
+    assert!(!is_stopped(inserted().ours(spec(1, 1), false).named()));
+    assert!(!is_stopped(inserted().ours(spec(1, 1), false).unnamed()));
+    assert!(!is_stopped(inserted().edit(spec(1, 1))));
+    assert!(!is_stopped(inserted()));
 }
