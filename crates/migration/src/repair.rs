@@ -75,7 +75,7 @@ pub fn unsettled(seen: &Observed) -> Option<Timestamp> {
 }
 
 /// Whether another process of ours took `job` out: somebody's `stop`, for one, which the run must not answer by putting
-/// it in again.
+/// it in again. An update that brought in another job only came across it.
 #[must_use]
 pub fn stopped(job: &JobName, seen: &Observed) -> bool {
     let carries = |row: &Deployment| carried(row).contains(job);
@@ -89,6 +89,7 @@ pub fn stopped(job: &JobName, seen: &Observed) -> bool {
         .and_then(|row| row.caused_by.as_deref());
     removal.is_some_and(|row| {
         inserter.is_some()
+            && carried(row).is_empty()
             && row.caused_by.as_deref() == inserter
             && row.user_action.as_deref() == Some(UPDATE_SPEC)
             && named(row, inserter, seen).is_none()

@@ -447,5 +447,18 @@ fn who_took_the_job_out_shows_whether_the_run_was_stopped() {
     assert!(!is_stopped(inserted().ours(spec(1, 1), false).named()));
     assert!(!is_stopped(inserted().ours(spec(1, 1), false).unnamed()));
     assert!(!is_stopped(inserted().edit(spec(1, 1))));
+    let mut other = job();
+    let name = other["name"].as_str().unwrap().replace("-e0", "-e1");
+    other["name"] = json!(name);
+    let variable = &mut other["envs"][0]["value"];
+    *variable = json!(
+        variable
+            .as_str()
+            .unwrap()
+            .replace("\"epoch\":0", "\"epoch\":1")
+    );
+    let mut with_another = spec(1, 1);
+    with_another["jobs"] = json!([other]);
+    assert!(!is_stopped(inserted().ours(with_another, false)));
     assert!(!is_stopped(inserted()));
 }
