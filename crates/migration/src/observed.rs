@@ -41,6 +41,29 @@ pub struct Observed {
     pub wrote: Vec<Wrote>,
 }
 
+impl Observed {
+    /// Returns what is known before anything was looked at.
+    #[must_use]
+    pub fn nothing(now: Timestamp, mode: Mode) -> Self {
+        Self {
+            now,
+            since: now,
+            mode,
+            stop: None,
+            app: AppView::Unreachable(now),
+            deployments: Vec::new(),
+            ledger: LedgerView::Unreachable,
+            logs: BTreeMap::new(),
+            lineage: BTreeMap::new(),
+            health: Vec::new(),
+            health_before: None,
+            firewall: FirewallView::Unread,
+            doings: Doings::default(),
+            wrote: Vec::new(),
+        }
+    }
+}
+
 /// One update of the spec that this process sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrote {

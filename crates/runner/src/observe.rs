@@ -12,7 +12,7 @@ use migration::{
     AppView, Contains, Doings, FirewallView, JobName, Key, LedgerView, Mode, Observed, PutResult,
     Request, RunRecord, carried, elapsed, live, live_commit,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,22 +73,7 @@ impl Observer {
             ledger: harbor.ledger.clone(),
             lineage: Arc::clone(&harbor.lineage),
             clock: PlatformClock::new(harbor.pace),
-            seen: Observed {
-                now: Timestamp::UNIX_EPOCH,
-                since: Timestamp::UNIX_EPOCH,
-                mode: Mode::Main,
-                stop: None,
-                app: AppView::Unreachable(Timestamp::UNIX_EPOCH),
-                deployments: Vec::new(),
-                ledger: LedgerView::Unreachable,
-                logs: BTreeMap::new(),
-                lineage: BTreeMap::new(),
-                health: Vec::new(),
-                health_before: None,
-                firewall: FirewallView::Unread,
-                doings: Doings::default(),
-                wrote: Vec::new(),
-            },
+            seen: Observed::nothing(Timestamp::UNIX_EPOCH, Mode::Main),
             keys: BTreeSet::new(),
             looked_back: false,
             slots: Vec::new(),

@@ -11,11 +11,11 @@ use app_spec::{Deployment, JobKind};
 use digitalocean::Error;
 use jiff::Timestamp;
 use migration::{
-    AppView, Config, Doings, FirewallView, History, JobName, Key, LedgerEntry, LedgerView, Mode,
-    Observed, Reason, Refusal, RunRecord, carried, live,
+    AppView, Config, History, JobName, Key, LedgerEntry, LedgerView, Mode, Observed, Reason,
+    Refusal, RunRecord, carried, live,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use self::document::document;
 pub(super) use self::words::text;
@@ -129,20 +129,10 @@ fn of(found: &Found, deployments: Vec<Deployment>, entries: Vec<LedgerEntry>) ->
     let now = found.clock.now().unwrap_or(Timestamp::UNIX_EPOCH);
     let app = &found.app;
     let seen = Observed {
-        now,
-        since: now,
-        mode: Mode::Sweep,
-        stop: None,
         app: AppView::Present(Box::new(app.clone())),
         deployments,
         ledger: LedgerView::Entries(entries),
-        logs: BTreeMap::new(),
-        lineage: BTreeMap::new(),
-        health: Vec::new(),
-        health_before: None,
-        firewall: FirewallView::Unread,
-        doings: Doings::default(),
-        wrote: Vec::new(),
+        ..Observed::nothing(now, Mode::Sweep)
     };
     let live = live(app, &seen).cloned();
     let records = RunRecord::all(&app.spec);

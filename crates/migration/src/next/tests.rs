@@ -4,7 +4,6 @@ use super::*;
 use crate::*;
 use app_spec::{App, AppId, ComponentName, Deployment};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 mod edges;
 
@@ -103,23 +102,14 @@ fn seen(now: &str, jobs: &[Value], active: &str, deployments: &[Value]) -> Obser
     let app = json!({"id": APP, "spec": spec(jobs), "active_deployment": active,
                      "live_url": "https://terp.example.com"});
     Observed {
-        now: time(now),
         since: time("00:30:00"),
-        mode: Mode::Main,
-        stop: None,
         app: AppView::Present(Box::new(App::from_value(&app).unwrap())),
         deployments: deployments
             .iter()
             .map(|one| Deployment::from_value(one).unwrap())
             .collect(),
         ledger: LedgerView::Entries(Vec::new()),
-        logs: BTreeMap::new(),
-        lineage: BTreeMap::new(),
-        health: Vec::new(),
-        health_before: None,
-        firewall: FirewallView::Unread,
-        doings: Doings::default(),
-        wrote: Vec::new(),
+        ..Observed::nothing(time(now), Mode::Main)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A small app and its past, for the tests of the planner and of the edit.
 
 use crate::{
-    AppView, Authority, Claim, Doings, EntryId, Epoch, FirewallPolicy, FirewallView, HealthCheck,
+    AppView, Authority, Claim, EntryId, Epoch, FirewallPolicy, FirewallView, HealthCheck,
     HealthSample, Intent, JobName, Key, Kind, LedgerEntry, LedgerOutcome, LedgerView, LogPolicy,
     Manifest, MigrationId, Mode, Nonce, Observed, OnFailure, Origin, Plan, Planned, RECORD_VERSION,
     Refusal, Request, Reviewed, RunMode, RunRecord, Settings, Shell, StepName, StepRef, Strategy,
@@ -10,7 +10,6 @@ use crate::{
 use app_spec::{App, AppId, ClusterId, CommitSha, ComponentName, Deployment, FirewallRules};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) const APP: &str = "1fd40be5-b9af-4e71-ab1d-3af0864a7da4";
@@ -192,10 +191,6 @@ impl World {
         let mut app = self.app.clone();
         app["spec"] = self.spec.clone();
         Observed {
-            now: time(NOW),
-            since: time(NOW),
-            mode: Mode::Main,
-            stop: None,
             app: AppView::Present(Box::new(App::from_value(&app).unwrap())),
             deployments: self
                 .deployments
@@ -203,13 +198,9 @@ impl World {
                 .map(|one| Deployment::from_value(one).unwrap())
                 .collect(),
             ledger: LedgerView::Entries(self.ledger.clone()),
-            logs: BTreeMap::new(),
-            lineage: BTreeMap::new(),
-            health: Vec::new(),
             health_before: self.health_before,
             firewall: self.firewall.clone(),
-            doings: Doings::default(),
-            wrote: Vec::new(),
+            ..Observed::nothing(time(NOW), Mode::Main)
         }
     }
 }

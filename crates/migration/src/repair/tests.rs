@@ -1,14 +1,9 @@
 //! The write log read back: each test is one history and what must, or must not, be put back.
 
 use super::*;
-use crate::{
-    AppView, Authority, Doings, Epoch, FirewallView, Key, LedgerView, MigrationId, Mode, Nonce,
-    RECORD_VERSION, RunMode, RunRecord,
-};
+use crate::{Authority, Epoch, Key, MigrationId, Mode, Nonce, RECORD_VERSION, RunMode, RunRecord};
 use app_spec::AppId;
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const APP: &str = "1fd40be5-b9af-4e71-ab1d-3af0864a7da4";
 const PILOT: &str = "pilot@example.com";
@@ -158,21 +153,9 @@ impl Log {
         let app = App::from_value(&app).unwrap();
         let rows = self.rows.iter().rev();
         let seen = Observed {
-            now: "2026-02-18T01:00:00Z".parse().unwrap(),
-            since: Timestamp::UNIX_EPOCH,
-            mode: Mode::Main,
-            stop: None,
-            app: AppView::Gone,
             deployments: rows
                 .map(|row| Deployment::from_value(row).unwrap())
                 .collect(),
-            ledger: LedgerView::Unreachable,
-            logs: BTreeMap::new(),
-            lineage: BTreeMap::new(),
-            health: Vec::new(),
-            health_before: None,
-            firewall: FirewallView::Unread,
-            doings: Doings::default(),
             wrote: self
                 .sent
                 .iter()
@@ -181,6 +164,7 @@ impl Log {
                     what_for: WrittenFor::Job,
                 })
                 .collect(),
+            ..Observed::nothing("2026-02-18T01:00:00Z".parse().unwrap(), Mode::Main)
         };
         (app, seen)
     }
