@@ -146,7 +146,7 @@ impl Writer {
         };
         // Should this be cut off while it is under way, nobody knows what came of it.
         world.seen.doings.insert = Some(in_doubt(&spec, now));
-        let outcome = self.put(&spec, now, world, tell).await;
+        let outcome = self.put(&spec, WrittenFor::Job, now, world, tell).await;
         match &outcome {
             Sent::Ok(put) => {
                 if let PutResult::Applied(deployment) = &put.outcome {
@@ -161,10 +161,6 @@ impl Writer {
                 }
                 world.seen.doings.insert_refused = None;
                 world.seen.doings.insert = Some(put.clone());
-                world.seen.wrote.push(Wrote {
-                    put: put.clone(),
-                    what_for: WrittenFor::Job,
-                });
             }
             Sent::Refused(put, refused) => {
                 world.seen.doings.insert = Some(put.clone());
@@ -188,7 +184,8 @@ impl Writer {
         let before = spec_before(jobs, world);
         let spec = removal(&app.spec, jobs, before.as_ref());
         world.seen.doings.removals.push(in_doubt(&spec, now));
-        let (Sent::Ok(put) | Sent::Refused(put, _)) = self.put(&spec, now, world, tell).await;
+        let (Sent::Ok(put) | Sent::Refused(put, _)) =
+            self.put(&spec, WrittenFor::Job, now, world, tell).await;
         world.seen.doings.removals.pop();
         if let PutResult::Applied(deployment) = &put.outcome {
             let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
@@ -200,12 +197,6 @@ impl Writer {
             world.seen.doings.removed.extend(new);
             let deployment = deployment.clone();
             tell.tell(now, Happening::Removed { jobs, deployment });
-        }
-        if put.outcome != PutResult::NotApplied {
-            world.seen.wrote.push(Wrote {
-                put: put.clone(),
-                what_for: WrittenFor::Job,
-            });
         }
         world.seen.doings.removals.push(put);
     }
@@ -223,7 +214,10 @@ impl Writer {
         let now = at(&world.clock);
         let lost = lost_edits(jobs, &self.also_stale, &app, &world.seen);
         let Some(spec) = lost.spec else { return };
-        let (Sent::Ok(put) | Sent::Refused(put, _)) = self.put(&spec, now, world, tell).await;
+        let read = without_ours(&app.spec, &self.also_stale);
+        let what_for = WrittenFor::Repair(Fingerprint::without_secrets(&read));
+        let (Sent::Ok(put) | Sent::Refused(put, _)) =
+            self.put(&spec, what_for, now, world, tell).await;
         if put.outcome != PutResult::NotApplied {
             let paths = lost.paths.join(", ");
             tell.warn(
@@ -233,11 +227,6 @@ impl Writer {
                 ),
             );
             world.seen.doings.repaired.extend(lost.paths);
-            let read = without_ours(&app.spec, &self.also_stale);
-            world.seen.wrote.push(Wrote {
-                put: put.clone(),
-                what_for: WrittenFor::Repair(Fingerprint::without_secrets(&read)),
-            });
         }
         world.seen.doings.repairs.push(put);
     }
@@ -259,21 +248,21 @@ impl Writer {
         }
     }
 
+    /// Sends an update once, and remembers it where it may have been applied.
     async fn put(
         &self,
         spec: &AppSpec,
+        what_for: WrittenFor,
         now: jiff::Timestamp,
         world: &mut Observer,
         tell: &mut Teller,
     ) -> Sent {
         world.look_afresh();
-        let fingerprint = Fingerprint::without_secrets(spec);
         let sent = |outcome| Put {
-            at: now,
             outcome,
-            sent: fingerprint,
+            ..in_doubt(spec, now)
         };
-        match self.client.update_app(&self.app, spec).await {
+        let sent = match self.client.update_app(&self.app, spec).await {
             PutOutcome::Applied { app, deployment } => {
                 world.clock.set(app.server_time);
                 Sent::Ok(sent(PutResult::Applied(deployment)))
@@ -296,7 +285,12 @@ impl Writer {
                 world.platform_error = Some(error);
                 Sent::Refused(sent(PutResult::NotApplied), refused)
             }
+        };
+        if let Sent::Ok(put) = &sent {
+            let put = put.clone();
+            world.seen.wrote.push(Wrote { put, what_for });
         }
+        sent
     }
 
     /// Reads the rules, puts back app-only and the kept ones, reads them again.

@@ -12,9 +12,9 @@ use crate::preflight;
 use app_spec::AppId;
 use digitalocean::{Client, Transport};
 use migration::{
-    CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, JobName, Key, LedgerOutcome, Mode, Next,
-    Plan, Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict,
-    bounds, elapsed, next, stopped,
+    CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next, Plan,
+    Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict, bounds,
+    elapsed, next, stopped,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,10 +106,7 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
         };
         let at = run.world.seen.now;
         run.tell.tell(at, Happening::Planned(plan.clone()));
-        let job = JobName {
-            key: plan.key.clone(),
-            epoch: plan.epoch,
-        };
+        let job = plan.job();
         let per_step = plan.request.settings.strategy == Strategy::OneJobPerStep;
         run.world.begin(Mode::Main, [plan.key.clone()]);
         let Some(verdict) = run.drive(Goal::Migrate(plan)).await else {
@@ -117,8 +114,8 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
             continue;
         };
         let out = verdict.clean_up == CleanUpAxis::Verified;
-        let stopped = stopped(&job, &run.world.seen);
-        if out && verdict.job == JobAxis::NeverStarted && !stopped && again < TRIES_AGAIN {
+        let never_started = out && verdict.job == JobAxis::NeverStarted;
+        if never_started && again < TRIES_AGAIN && !stopped(&job, &run.world.seen) {
             again += 1;
             run.tell.warn(
                 &run.world.clock,
