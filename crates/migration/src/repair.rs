@@ -177,6 +177,7 @@ impl Replay {
         };
         let settled = rows.get(..start)?.iter();
         let mut past = Past {
+            pilot,
             earlier: settled
                 .filter(|_| pilot.is_some())
                 .filter_map(|row| plain(row))
@@ -197,7 +198,7 @@ impl Replay {
         };
         for row in rows.get(start + 1..)? {
             let spec = plain(row)?;
-            let written = past.written(row, &spec, pilot, seen);
+            let written = past.written(row, &spec, seen);
             match &row.cause_kind {
                 CauseKind::AutoRollback => replay.rolled_back(row, &spec, &past, seen),
                 CauseKind::ManualRollback => replay.goes_back(&spec),
@@ -217,7 +218,7 @@ impl Replay {
                     replay.edited(&spec, row.user_action.is_some() || row.caused_by.is_some());
                 }
             }
-            past.note(row, spec, written.is_some(), pilot, &replay);
+            past.note(row, spec, written.is_some(), &replay);
         }
         Some(replay)
     }
@@ -337,7 +338,7 @@ impl Replay {
     ///
     /// Where it was our own update that failed, or our job in somebody else's, the rollback is ours as much as the
     /// insert was, and takes nobody's edit back.
-    fn rolled_back(&mut self, row: &Deployment, spec: &AppSpec, past: &Past, seen: &Observed) {
+    fn rolled_back(&mut self, row: &Deployment, spec: &AppSpec, past: &Past<'_>, seen: &Observed) {
         let ours = row
             .rolls_back()
             .is_some_and(|failed| past.ours.contains(&failed) || failed_by_us(&failed, seen));
@@ -399,7 +400,9 @@ struct State {
 }
 
 /// What the rows before the one at hand showed.
-struct Past {
+struct Past<'a> {
+    /// Who we are, where the platform tells.
+    pilot: Option<&'a str>,
     /// What the app was before all this, where it is shown who writes: an update of another run of ours may come from
     /// then.
     earlier: Vec<AppSpec>,
@@ -415,18 +418,12 @@ struct Past {
     ours: Vec<DeploymentId>,
 }
 
-impl Past {
+impl Past<'_> {
     /// Whether an update of ours made `row`, and what for: by the id that a reply named, or because it brings in a job
     /// that was never there, or takes one out and is otherwise what the app was at some time, by the same user who put
     /// it in.
-    fn written(
-        &self,
-        row: &Deployment,
-        spec: &AppSpec,
-        pilot: Option<&str>,
-        seen: &Observed,
-    ) -> Option<WrittenFor> {
-        if let Some(wrote) = named(row, pilot, seen) {
+    fn written(&self, row: &Deployment, spec: &AppSpec, seen: &Observed) -> Option<WrittenFor> {
+        if let Some(wrote) = named(row, self.pilot, seen) {
             return Some(wrote.what_for.clone());
         }
         let update = row
@@ -448,12 +445,11 @@ impl Past {
         let now = carried(row);
         let brings = now.iter().any(|name| !self.jobs.contains(name));
         let takes = now.len() < self.last.len() && now.iter().all(|name| self.last.contains(name));
-        let by_us = match (row.caused_by.as_deref(), pilot) {
+        let by_us = match (row.caused_by.as_deref(), self.pilot) {
             (Some(user), Some(pilot)) => user == pilot,
             (Some(_) | None, None) | (None, Some(_)) => true,
         };
-        let ours =
-            by_us && (brings || takes || self.undoes_others(spec, pilot)) && self.held_before(spec);
+        let ours = by_us && (brings || takes || self.undoes_others(spec)) && self.held_before(spec);
         ours.then_some(WrittenFor::Job)
     }
 
@@ -470,7 +466,7 @@ impl Past {
 
     /// Whether `spec` is what the app was until others wrote: as nobody but us works as the user `pilot`, whoever writes
     /// it as that user has read it before.
-    fn undoes_others(&self, spec: &AppSpec, pilot: Option<&str>) -> bool {
+    fn undoes_others(&self, spec: &AppSpec) -> bool {
         let since: Vec<&State> = self
             .states
             .iter()
@@ -478,20 +474,13 @@ impl Past {
             .take_while(|state| !same(&state.spec, spec))
             .collect();
         let other = |state: &State| {
-            state.user.is_some() && pilot.is_some() && state.user.as_deref() != pilot
+            state.user.is_some() && self.pilot.is_some() && state.user.as_deref() != self.pilot
         };
         since.iter().any(|state| other(state))
             && since.iter().all(|state| state.nobodys || other(state))
     }
 
-    fn note(
-        &mut self,
-        row: &Deployment,
-        spec: AppSpec,
-        ours: bool,
-        pilot: Option<&str>,
-        replay: &Replay,
-    ) {
+    fn note(&mut self, row: &Deployment, spec: AppSpec, ours: bool, replay: &Replay) {
         let carried = carried(row);
         self.jobs.extend(carried.iter().cloned());
         self.last = carried.into_iter().collect();
@@ -506,7 +495,7 @@ impl Past {
             user: row.caused_by.clone(),
             nobodys: ours
                 || row.cause_kind == CauseKind::AutoRollback
-                || (pilot.is_some() && row.caused_by.is_none()),
+                || (self.pilot.is_some() && row.caused_by.is_none()),
         });
     }
 }

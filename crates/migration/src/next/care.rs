@@ -202,26 +202,25 @@ impl Care {
         let AppView::Present(app) = &seen.app else {
             return None;
         };
-        let before = |seen| {
-            self.logs(seen, bounds::LOG_TRIES_BEFORE_REMOVAL)
-                .or_else(|| self.rolling_back(seen))
-        };
-        match self.flight(seen) {
-            Hold::Next(next) => return Some(next),
-            Hold::Left => return None,
-            Hold::Clear => {}
+        match self.hold(seen) {
+            Hold::Next(next) => Some(next),
+            Hold::Left => None,
+            Hold::Clear => self
+                .removal(app, seen)
+                .or_else(|| self.replaced(app, seen))
+                .or_else(|| self.logs(seen, bounds::LOG_TRIES)),
         }
-        if let Some(next) = before(seen) {
-            return Some(next);
+    }
+
+    /// What holds the clean-up back: our jobs under way, their logs, a rollback, and then the deployments of others.
+    fn hold(&self, seen: &Observed) -> Hold {
+        let flight = self.flight(seen);
+        if !matches!(flight, Hold::Clear) {
+            return flight;
         }
-        match self.settling(seen) {
-            Hold::Next(next) => return Some(next),
-            Hold::Left => return None,
-            Hold::Clear => {}
-        }
-        self.removal(app, seen)
-            .or_else(|| self.replaced(app, seen))
-            .or_else(|| self.logs(seen, bounds::LOG_TRIES))
+        self.logs(seen, bounds::LOG_TRIES_BEFORE_REMOVAL)
+            .or_else(|| self.rolling_back(seen))
+            .map_or_else(|| self.settling(seen), Hold::Next)
     }
 
     /// A carrier is in flight: followed, and cancelled only where it is our own and past its bounds.

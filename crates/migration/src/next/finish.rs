@@ -52,7 +52,12 @@ pub(super) fn stays_open(seen: &Observed, care: &Care) -> bool {
 }
 
 /// Whether somebody's edit is still to be put back: whoever closes the claim before that takes away its last trace.
-pub(super) fn owed(seen: &Observed, care: &Care) -> bool {
+fn owed(seen: &Observed, care: &Care) -> bool {
+    may_repair(seen) && care.lost_edits(seen).spec.is_some()
+}
+
+/// Whether this process may put something back, were there something.
+pub(super) fn may_repair(seen: &Observed) -> bool {
     let repairs = &seen.doings.repairs;
     let applied = repairs
         .iter()
@@ -63,7 +68,6 @@ pub(super) fn owed(seen: &Observed, care: &Care) -> bool {
     crate::app_of(seen).is_some_and(free)
         && applied.count() < REPAIRS
         && seen.now < after(first, bounds::WRITE_TRIES)
-        && care.lost_edits(seen).spec.is_some()
 }
 
 fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
@@ -128,7 +132,7 @@ fn record(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let LedgerView::Entries(entries) = &seen.ledger else {
         return None;
     };
-    if seen.doings.record_failures >= bounds::RECORD_TRIES || stays_open(seen, care) {
+    if seen.doings.record_failures >= bounds::RECORD_TRIES {
         return None;
     }
     let history = History::of(&plan.key, seen);
@@ -142,8 +146,10 @@ fn record(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
             && entry.outcome.is_none()
             && !seen.doings.recorded.contains(&entry.id)
     })?;
-    Some(Next::Do(Action::Record {
-        entry: open.id,
-        outcome: ended.clone(),
-    }))
+    (!stays_open(seen, care)).then(|| {
+        Next::Do(Action::Record {
+            entry: open.id,
+            outcome: ended.clone(),
+        })
+    })
 }

@@ -273,7 +273,9 @@ pub(super) fn conflicts(seen: &Observed, care: &Care) -> Vec<String> {
     let lost = care.lost_edits(seen);
     let mut places = lost.conflicts;
     // The post step has no time to put anything back.
-    if seen.mode == Mode::Post || !finish::owed(seen, care) {
+    let will_be_put_back =
+        seen.mode != Mode::Post && lost.spec.is_some() && finish::may_repair(seen);
+    if !will_be_put_back {
         places.extend(lost.paths);
     }
     places.sort();
