@@ -40,9 +40,14 @@ pub(crate) struct Row {
     pub(crate) cut_short: Vec<(String, Timestamp, Timestamp)>,
 }
 
+/// Whether a deployment in this phase is still on its way.
+pub(crate) fn is_in_flight(phase: &str) -> bool {
+    ["PENDING_BUILD", "BUILDING", "PENDING_DEPLOY", "DEPLOYING"].contains(&phase)
+}
+
 impl Row {
     pub(crate) fn is_in_flight(&self) -> bool {
-        ["PENDING_BUILD", "BUILDING", "PENDING_DEPLOY", "DEPLOYING"].contains(&self.phase)
+        is_in_flight(self.phase)
     }
 
     pub(crate) fn was_good(&self) -> bool {

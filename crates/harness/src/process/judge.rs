@@ -8,6 +8,7 @@ use super::play::{Cell, End, Gone, Played};
 use super::stage::{PULL, REQUEST, Role, SECRETS, STEPS, Way};
 use crate::actor::{ours, without_ours};
 use crate::invariants::Violation;
+use crate::shown::is_in_flight;
 use crate::wire::PILOT;
 use migration::Reason;
 use serde_json::Value;
@@ -95,7 +96,9 @@ impl<'a> Judge<'a> {
                 format!("{:?} in the spec, or live", ours(&after["apps"][0]["spec"])),
             );
         }
-        let flying = self.deployments().any(|one| is_in_flight(&one["phase"]));
+        let flying = self
+            .deployments()
+            .any(|one| one["phase"].as_str().is_some_and(is_in_flight));
         if self.played.struck.is_some() && flying {
             self.broke("C2 rest", "a deployment is in flight at the end");
         }
@@ -443,14 +446,6 @@ pub(crate) fn told(cell: &Cell) -> String {
     format!(
         "{:?} {:?} {:?} {:?}, then {:?}",
         cell.way, cell.end, cell.effect, cell.at, cell.by
-    )
-}
-
-/// Returns whether a deployment in this phase is still on its way.
-pub(super) fn is_in_flight(phase: &Value) -> bool {
-    matches!(
-        phase.as_str(),
-        Some("PENDING_BUILD" | "BUILDING" | "PENDING_DEPLOY" | "DEPLOYING")
     )
 }
 

@@ -7,9 +7,10 @@
 
 use super::call;
 use super::child::{Ended, Process, Program, Signal};
-use super::judge::{is_clean, is_in_flight};
+use super::judge::is_clean;
 use super::stage::{Role, Stage, Way, Written};
 use crate::scene::SWEEPS;
+use crate::shown::is_in_flight;
 use jiff::Timestamp;
 use serde_json::Value;
 use sim::{Applied, Fault, FaultKind, Request};
@@ -262,7 +263,7 @@ impl Run<'_> {
             deployments
                 .into_iter()
                 .flatten()
-                .any(|one| is_in_flight(&one["phase"]))
+                .any(|one| one["phase"].as_str().is_some_and(is_in_flight))
         };
         let wait = async {
             while flying() {
