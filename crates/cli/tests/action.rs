@@ -284,16 +284,21 @@ async fn several_pull_requests_of_one_push_run_in_their_order_until_one_fails() 
     assert!(ran.summary.contains("`bee` of #3"));
 }
 
+/// The event of a labelled pull request's merge.
+fn merged(stage: &Stage) -> serde_json::Value {
+    stage.open(428, "columns", &[(TER_235, &good())]);
+    stage.label(428, "needs-migration");
+    let pushed = stage.land(&[428]);
+    stage
+        .github(|github, _| github.push_event(&pushed))
+        .unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_run_ends_at_once_and_the_post_step_takes_the_job_out() {
     let stage = Stage::new();
     let before = stage.spec();
-    stage.open(428, "columns", &[(TER_235, &good())]);
-    stage.label(428, "needs-migration");
-    let pushed = stage.land(&[428]);
-    let event = stage
-        .github(|github, _| github.push_event(&pushed))
-        .unwrap();
+    let event = merged(&stage);
     let ((host, out, err), switch, folder) = stage.host("push", &event);
     let cancel = async {
         while stage.world.executions().is_empty() {
@@ -332,12 +337,7 @@ async fn a_cancelled_run_ends_at_once_and_the_post_step_takes_the_job_out() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_sigterm_ended_says_so() {
     let stage = Stage::new();
-    stage.open(428, "columns", &[(TER_235, &good())]);
-    stage.label(428, "needs-migration");
-    let pushed = stage.land(&[428]);
-    let event = stage
-        .github(|github, _| github.push_event(&pushed))
-        .unwrap();
+    let event = merged(&stage);
     let ((host, out, err), switch, folder) = stage.host("push", &event);
     host.signal.0.store(
         harbor_pilot::host::SIGTERM,
@@ -445,12 +445,7 @@ async fn the_post_step_cleans_up_without_github() {
     use std::sync::atomic::Ordering;
     let stage = Stage::new();
     let before = stage.spec();
-    stage.open(428, "columns", &[(TER_235, &good())]);
-    stage.label(428, "needs-migration");
-    let pushed = stage.land(&[428]);
-    let event = stage
-        .github(|github, _| github.push_event(&pushed))
-        .unwrap();
+    let event = merged(&stage);
     let ((host, out, err), switch, folder) = stage.host("push", &event);
     let cancel = async {
         while stage.world.executions().is_empty() {

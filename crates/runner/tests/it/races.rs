@@ -95,6 +95,15 @@ async fn a_rollback_that_took_the_job_out_saves_the_removal() {
     }
 }
 
+/// The job's process that came after the first `ran` did nothing, and the sweeper takes it out.
+async fn disarmed_and_swept_up(harbour: &Box_, ran: usize, before: &serde_json::Value) {
+    let ended = swept(harbour).await;
+    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
+    assert_eq!(harbour.world.executions().len(), ran + 1);
+    assert_eq!(ran_steps(harbour), 1, "the job disarmed itself");
+    assert_eq!(harbour.spec(), *before);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rollback_to_the_jobs_own_deployment_runs_nothing_and_is_swept_up() {
     let harbour = harbour();
@@ -114,11 +123,7 @@ async fn a_rollback_to_the_jobs_own_deployment_runs_nothing_and_is_swept_up() {
             "dev@example.com",
         )
         .unwrap();
-    let ended = swept(&harbour).await;
-    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
-    assert_eq!(harbour.world.executions().len(), ran + 1);
-    assert_eq!(ran_steps(&harbour), 1, "the job disarmed itself");
-    assert_eq!(harbour.spec(), before);
+    disarmed_and_swept_up(&harbour, ran, &before).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,11 +143,7 @@ async fn a_job_that_a_stale_edit_brings_back_runs_nothing_after_its_lease_and_is
         .world
         .edit_spec("shop", "terraform@example.com", |spec| *spec = stale)
         .unwrap();
-    let ended = swept(&harbour).await;
-    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
-    assert_eq!(harbour.world.executions().len(), ran + 1);
-    assert_eq!(ran_steps(&harbour), 1, "the job disarmed itself");
-    assert_eq!(harbour.spec(), before);
+    disarmed_and_swept_up(&harbour, ran, &before).await;
 }
 
 #[tokio::test(start_paused = true)]
