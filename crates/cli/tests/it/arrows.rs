@@ -52,7 +52,8 @@ const NO_IO: [&str; 9] = [
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .other_options(["--offline".to_owned()])
+        // Not offline: this asks for crates of other platforms, too, which no build on this one has fetched so far.
+        .other_options(["--locked".to_owned()])
         .exec()
         .unwrap()
 }
