@@ -9,6 +9,7 @@ use crate::choice::{Choice, Setting, Wants, Who};
 use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
+use jiff::Timestamp;
 use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -266,6 +267,16 @@ impl<'a> Judge<'a> {
                 || text.contains("slow\"")
         };
         !self.played.journal.between.is_empty() || self.played.choices.iter().any(late)
+    }
+
+    /// Whether somebody's edit brought the job of ours `name` into the app after `from`.
+    fn put_back_by_others(&self, name: &String, from: Timestamp) -> bool {
+        let edits = &self.played.journal.edits;
+        self.played.state.deployments.iter().any(|one| {
+            one.created_at > from
+                && ours(&one.spec).contains(name)
+                && edits.iter().any(|(made, _)| *made == one.id)
+        })
     }
 
     /// The spec without us, from the write log: the others' edits, one after the other.
@@ -684,12 +695,14 @@ impl<'a> Judge<'a> {
                         format!("{} says `{name}` never started, and it ran", gone.role),
                     );
                 }
-                // And it never will, unless somebody inserts it anew: whoever reads this may run it again.
+                // And it never will, unless one of ours inserts it anew, or somebody puts a copy of it back: whoever
+                // reads this may run it again.
                 let anew = self
                     .puts()
                     .iter()
                     .any(|(sent, body)| sent.at >= gone.at && inserted(sent, body).contains(&name));
                 let later = !anew
+                    && !self.put_back_by_others(&name, gone.at)
                     && self.played.ran.iter().any(|ran| {
                         ran.at > gone.at && ran.component == name && !ran.commands.is_empty()
                     });
