@@ -3,10 +3,11 @@
 //! Everything that must survive a crash is derived from deployments, ledger and logs. What stands under
 //! [`Doings`] is known to this process alone and may be lost without harm.
 
-use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, Nonce};
+use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, Nonce, after, bounds};
 use app_spec::{App, CommitSha, Deployment, DeploymentId, Fingerprint, FirewallRules};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Everything that `next` may look at.
 #[derive(Debug, Clone)]
@@ -252,6 +253,18 @@ pub struct Put {
     pub outcome: PutResult,
     /// What was sent, secrets left out.
     pub sent: Fingerprint,
+    /// How long the platform asked to wait before the next request, where it refused this one and said so.
+    pub retry_after: Option<Duration>,
+}
+
+impl Put {
+    /// Returns from when on the same may be sent again.
+    #[must_use]
+    pub fn again_from(&self) -> Timestamp {
+        let asked = self.retry_after.unwrap_or_default();
+        let pause = asked.clamp(bounds::WRITE_AGAIN, bounds::WRITE_AGAIN_MAX);
+        after(self.at, pause)
+    }
 }
 
 /// What came back of a PUT.

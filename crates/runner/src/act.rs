@@ -1,9 +1,9 @@
 //! One effect at a time. Every PUT is built from a read made just before it, and sent once.
 
-use crate::event::{Teller, at};
+use crate::event::Teller;
 use crate::ledger::{Ledger, LedgerError};
 use crate::observe::Observer;
-use app_spec::{App, AppId, AppSpec, ComponentName, Fingerprint};
+use app_spec::{App, AppId, AppSpec, ComponentName, Deployment, Fingerprint};
 use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
 use migration::{
     Action, Claim, FirewallPolicy, FirewallView, Happening, JobName, LedgerOutcome, MadeClaim,
@@ -46,7 +46,7 @@ impl Writer {
                 world.seen.doings.cancelled.push(deployment.clone());
                 match self.client.cancel_deployment(&self.app, &deployment).await {
                     WriteOutcome::Applied(_) => {
-                        tell.tell(at(&world.clock), Happening::Cancelled(deployment))
+                        tell.tell(world.clock.reckoned(), Happening::Cancelled(deployment))
                     }
                     WriteOutcome::NotApplied(error) | WriteOutcome::Ambiguous(error) => {
                         tell.warn(
@@ -80,7 +80,7 @@ impl Writer {
             return;
         };
         let claim = claim_of(plan);
-        let before = at(&world.clock);
+        let before = world.clock.reckoned();
         match ledger.append(&claim).await {
             Ok(id) => {
                 world.seen.doings.claim = Some(MadeClaim {
@@ -119,7 +119,7 @@ impl Writer {
         if let Some(entry) = entries.iter().find(mine) {
             world.seen.doings.claim = Some(MadeClaim {
                 id: entry.id,
-                at: at(&world.clock),
+                at: world.clock.reckoned(),
                 nonce: claim.nonce.clone(),
             });
         }
@@ -135,7 +135,7 @@ impl Writer {
             tracing::debug!("the app changed just before the insert; looking again");
             return;
         }
-        let now = at(&world.clock);
+        let now = world.clock.reckoned();
         let spec = match insertion(plan, &app.spec, now) {
             Ok(spec) => spec,
             Err(refusal) => {
@@ -175,12 +175,13 @@ impl Writer {
         let Some(app) = self.fresh(world, tell).await else {
             return;
         };
-        if app.pinned.is_some() {
-            // Somebody rolled back just now, and the platform takes no update: looked at again, nothing sent.
+        if app.pinned.is_some() || deploys_unseen(&app, world) {
+            // Somebody rolled back just now, and the platform takes no update; or somebody deploys what the list does
+            // not show yet, perhaps with a copy of the job, which this would cut short. Looked at again, nothing sent.
             world.look_afresh();
             return;
         }
-        let now = at(&world.clock);
+        let now = world.clock.reckoned();
         let before = spec_before(jobs, world);
         let spec = removal(&app.spec, jobs, before.as_ref());
         world.seen.doings.removals.push(in_doubt(&spec, now));
@@ -211,7 +212,7 @@ impl Writer {
             tracing::debug!("the app changed just before the repair; looking again");
             return;
         }
-        let now = at(&world.clock);
+        let now = world.clock.reckoned();
         let lost = lost_edits(jobs, &self.also_stale, &app, &world.seen);
         let Some(spec) = lost.spec else { return };
         let read = without_ours(&app.spec, &self.also_stale);
@@ -258,14 +259,17 @@ impl Writer {
         tell: &mut Teller,
     ) -> Sent {
         world.look_afresh();
-        let sent = |outcome| Put {
-            outcome,
-            ..in_doubt(spec, now)
-        };
+        // Should this be cut off while it is under way, nobody knows what came of it.
+        let mut put = in_doubt(spec, now);
+        world.seen.wrote.push(Wrote {
+            put: put.clone(),
+            what_for,
+        });
         let sent = match self.client.update_app(&self.app, spec).await {
             PutOutcome::Applied { app, deployment } => {
                 world.clock.set(app.server_time);
-                Sent::Ok(sent(PutResult::Applied(deployment)))
+                put.outcome = PutResult::Applied(deployment);
+                Sent::Ok(put)
             }
             PutOutcome::Ambiguous(error) => {
                 let words = tell
@@ -273,7 +277,7 @@ impl Writer {
                     .text(format_args!("{error}; whether it was applied is looked up"));
                 tell.tell(now, Happening::Doubtful(words));
                 world.platform_error = Some(error);
-                Sent::Ok(sent(PutResult::Ambiguous))
+                Sent::Ok(put)
             }
             PutOutcome::NotApplied(error) => {
                 let refused = match &error {
@@ -282,13 +286,16 @@ impl Writer {
                     _ => PutRefused::Spec(tell.redactor.text(format_args!("{}", said(&error)))),
                 };
                 tell.warn(&world.clock, format_args!("{}", said(&error)));
+                put.outcome = PutResult::NotApplied;
+                put.retry_after = error.retry_after();
                 world.platform_error = Some(error);
-                Sent::Refused(sent(PutResult::NotApplied), refused)
+                Sent::Refused(put, refused)
             }
         };
-        if let Sent::Ok(put) = &sent {
+        let noted = world.seen.wrote.pop();
+        if let (Sent::Ok(put), Some(noted)) = (&sent, noted) {
             let put = put.clone();
-            world.seen.wrote.push(Wrote { put, what_for });
+            world.seen.wrote.push(Wrote { put, ..noted });
         }
         sent
     }
@@ -319,7 +326,10 @@ impl Writer {
                 .iter()
                 .map(|rule| tell.redactor.clean_line(rule))
                 .collect();
-            tell.tell(at(&world.clock), Happening::Firewall { restored, extra });
+            tell.tell(
+                world.clock.reckoned(),
+                Happening::Firewall { restored, extra },
+            );
             world.seen.firewall = FirewallView::Rules(read_back);
         }
     }
@@ -365,12 +375,22 @@ fn is_free(app: &App) -> bool {
     RunRecord::all(&app.spec).is_empty() && app.pinned.is_none() && !flying
 }
 
+/// Whether a deployment is in flight that the last look did not show.
+fn deploys_unseen(app: &App, world: &Observer) -> bool {
+    let shown = |slot: &Deployment| world.seen.deployments.iter().any(|one| one.id == slot.id);
+    [&app.in_progress, &app.pending]
+        .into_iter()
+        .flatten()
+        .any(|slot| slot.phase.is_in_flight() && !shown(slot))
+}
+
 /// A PUT that is under way.
 fn in_doubt(spec: &AppSpec, now: jiff::Timestamp) -> Put {
     Put {
         at: now,
         outcome: PutResult::Ambiguous,
         sent: Fingerprint::without_secrets(spec),
+        retry_after: None,
     }
 }
 

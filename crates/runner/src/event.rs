@@ -60,7 +60,7 @@ impl Teller {
     /// Tells a sentence about something that was recovered from.
     pub(crate) fn warn(&mut self, clock: &PlatformClock, sentence: std::fmt::Arguments<'_>) {
         let sentence = self.redactor.text(sentence);
-        self.tell(at(clock), Happening::Warned(sentence));
+        self.tell(clock.reckoned(), Happening::Warned(sentence));
     }
 
     /// Tells what is waited for, when it is something new.
@@ -115,11 +115,6 @@ impl Teller {
             }
         }
     }
-}
-
-/// Returns the platform's time for an event, the epoch's start before the first reply.
-pub(crate) fn at(clock: &PlatformClock) -> Timestamp {
-    clock.now().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Whose a deployment is to this run; nothing for deployments that have nothing to do with it.

@@ -31,6 +31,9 @@ const BEFORE_OURS: usize = 3;
 /// deployment, so this is for what leaves none.
 const APP_BELIEVED: Duration = Duration::from_secs(120);
 
+/// How long an app must be answered with 404 until it is believed to be gone.
+const GONE_AFTER: Duration = Duration::from_secs(30);
+
 /// How many rows that do not tell their jobs are read by id in one look.
 const ROWS_BY_ID: usize = 40;
 
@@ -51,7 +54,8 @@ pub(crate) struct Observer {
     looked_back: bool,
     /// The deployments in the app's slots, when it was last read.
     slots: Vec<DeploymentId>,
-    missing_once: bool,
+    /// Since when the app is answered with 404, and with nothing else between.
+    missing_since: Option<Timestamp>,
     /// When the app itself was last read, by the platform's clock; nothing when it must be read at the next look.
     app_read: Option<Timestamp>,
     believing: bool,
@@ -77,7 +81,7 @@ impl Observer {
             keys: BTreeSet::new(),
             looked_back: false,
             slots: Vec::new(),
-            missing_once: false,
+            missing_since: None,
             app_read: None,
             believing: false,
             ledger_due: true,
@@ -122,7 +126,7 @@ impl Observer {
         if let Err(error) = looked {
             self.failed(error);
         }
-        self.seen.now = self.clock.now().unwrap_or(self.seen.now);
+        self.seen.now = self.clock.reckoned();
         self.read_ledger().await;
         if let Some(request) = request {
             self.read_lineage(request).await;
@@ -148,11 +152,11 @@ impl Observer {
         let read = self.client.app(&self.app).await?;
         let first = self.clock.now().is_none();
         self.clock.set(read.server_time);
-        self.seen.now = self.clock.now().unwrap_or(Timestamp::UNIX_EPOCH);
+        self.seen.now = self.clock.reckoned();
         if first {
             self.seen.since = self.seen.now;
         }
-        self.missing_once = false;
+        self.missing_since = None;
         self.slots = slots(&read.value);
         self.deployments().await?;
         self.seen.app = AppView::Present(Box::new(read.value));
@@ -162,18 +166,21 @@ impl Observer {
 
     fn failed(&mut self, error: Error) {
         self.app_read = None;
-        self.seen.now = self.clock.now().unwrap_or(self.seen.now);
+        self.seen.now = self.clock.reckoned();
         let since = match &self.seen.app {
             AppView::Unreachable(since) => *since,
             AppView::Present(_) | AppView::Gone | AppView::Denied => self.seen.now,
         };
         self.seen.app = match &error {
             Error::Unauthorized { .. } | Error::MissingScope { .. } => AppView::Denied,
-            // One 404 may be a routing fault; two in a row are believed.
-            Error::NotFound { .. } if self.missing_once => AppView::Gone,
+            // One 404 may be a routing fault.
             Error::NotFound { .. } => {
-                self.missing_once = true;
-                AppView::Unreachable(since)
+                let first = *self.missing_since.get_or_insert(self.seen.now);
+                if elapsed(first, self.seen.now) >= GONE_AFTER {
+                    AppView::Gone
+                } else {
+                    AppView::Unreachable(since)
+                }
             }
             _ => AppView::Unreachable(since),
         };

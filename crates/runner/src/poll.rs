@@ -53,6 +53,7 @@ impl Pace {
 #[derive(Debug, Clone, Copy)]
 pub struct PlatformClock {
     pace: Pace,
+    begun: Instant,
     last: Option<(Timestamp, Instant)>,
 }
 
@@ -60,7 +61,11 @@ impl PlatformClock {
     /// Returns a clock that has not been set yet.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { pace, last: None }
+        Self {
+            pace,
+            begun: Instant::now(),
+            last: None,
+        }
     }
 
     /// Sets it by a reply's `Date`. It never goes back: a `Date` is cut to the second.
@@ -75,9 +80,21 @@ impl PlatformClock {
     #[must_use]
     pub fn now(&self) -> Option<Timestamp> {
         let (last, then) = self.last?;
-        let passed =
-            SignedDuration::try_from(self.pace.platform(then.elapsed())).unwrap_or_default();
-        Some(last.checked_add(passed).unwrap_or(last))
+        Some(self.later(last, then))
+    }
+
+    /// Returns the platform's time; before the first reply, a time at which as much has passed since the epoch as since
+    /// the clock was made, so that a wait for that reply has its end, too.
+    #[must_use]
+    pub fn reckoned(&self) -> Timestamp {
+        self.now()
+            .unwrap_or_else(|| self.later(Timestamp::UNIX_EPOCH, self.begun))
+    }
+
+    fn later(&self, time: Timestamp, then: Instant) -> Timestamp {
+        let passed = self.pace.platform(then.elapsed());
+        let passed = SignedDuration::try_from(passed).unwrap_or_default();
+        time.checked_add(passed).unwrap_or(time)
     }
 }
 

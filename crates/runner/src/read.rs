@@ -1,7 +1,7 @@
 //! The reads that `next` asks for one by one: a log, the app's health, the firewall.
 
 use crate::act::said;
-use crate::event::{Teller, at};
+use crate::event::Teller;
 use crate::log::{self, LogOf};
 use crate::observe::Observer;
 use crate::probe::probe;
@@ -19,7 +19,7 @@ impl Observer {
         deployment: &DeploymentId,
         tell: &mut Teller,
     ) {
-        let now = at(&self.clock);
+        let now = self.clock.reckoned();
         let nonce = self.record_of(job).map(|record| record.nonce);
         let of = LogOf {
             app: &self.app,
@@ -68,7 +68,7 @@ impl Observer {
     }
 
     pub(crate) async fn ask_health(&self, url: &str) -> HealthSample {
-        probe((&self.transport, &self.client), url, at(&self.clock)).await
+        probe((&self.transport, &self.client), url, self.clock.reckoned()).await
     }
 
     /// Reads the firewall.
@@ -82,7 +82,7 @@ impl Observer {
                 .map(|rule| tell.redactor.clean_line(rule))
                 .collect();
             tell.tell(
-                at(&self.clock),
+                self.clock.reckoned(),
                 Happening::Firewall {
                     restored: false,
                     extra,

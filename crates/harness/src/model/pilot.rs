@@ -115,6 +115,8 @@ pub(super) enum Do {
     Claim,
     /// Closes an older claim whose settle time is over.
     CloseOlder(u8),
+    /// Withdraws its own claim and ends, with a verdict that names what an older update of one of these jobs overwrote.
+    Refuse(Bits),
     /// Withdraws its own claim, to plan anew or to claim afresh.
     Withdraw(Step),
     /// Sees that its claim is the oldest open one and the app is free.
@@ -307,12 +309,24 @@ impl State {
         {
             return self
                 .has_settled(place, rules)
-                .then_some(Do::CloseOlder(place));
+                .then(|| self.close_older(runner, place, rules));
         }
         if rules.fresh && self.claims()[usize::from(runner.claim)].old {
             return Some(Do::Withdraw(Step::Claim));
         }
         Some(Do::MayInsert)
+    }
+
+    /// What the update of an older claim overwrote is put back before that claim is closed.
+    fn close_older(&self, runner: &Runner, place: u8, rules: &Rules) -> Do {
+        let job = bit(self.claims()[usize::from(place)].epoch);
+        let lost = lost(self, job, runner.known, rules);
+        match lost.edits {
+            Some(edits) if runner.repairs < REPAIRS && self.spec.jobs == 0 => Do::Repair(edits),
+            Some(_) => Do::Refuse(job),
+            None if lost.conflict => Do::Refuse(job),
+            None => Do::CloseOlder(place),
+        }
     }
 
     /// What is to be done about these jobs until they are proven out and what they overwrote is put back.
@@ -412,6 +426,11 @@ impl State {
                 self.report(self.swept(), self.sweeper.known, rules);
                 self.sweeper = Sweeper::default();
                 self.orphan(SWEEPER);
+            }
+            Do::Refuse(jobs) => {
+                let known = self.runners[usize::from(me)].known;
+                self.report(jobs, known, rules);
+                self.end(me, Some(Outcome::Withdrawn));
             }
             Do::Plan | Do::Claim | Do::Withdraw(_) | Do::MayInsert => self.prepare(me, what, rules),
             Do::Insert => self.insert(me, rules),

@@ -109,6 +109,10 @@ fn does(me: u8, what: Do, after: &State) -> String {
         },
         Do::Claim => format!("claims epoch {epoch}"),
         Do::CloseOlder(place) => format!("closes the older claim {place} as {}", closed(place)),
+        Do::Refuse(jobs) => format!(
+            "names what the update of {} overwrote, withdraws its claim and ends",
+            set("job", jobs)
+        ),
         Do::CloseClaim(place) => format!("closes claim {place} as {}", closed(place)),
         Do::Withdraw(_) => "withdraws its claim".to_owned(),
         Do::MayInsert => "sees that it may insert".to_owned(),

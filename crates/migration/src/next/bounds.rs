@@ -71,6 +71,9 @@ pub const CLAIM_TRIES: u32 = 3;
 
 /// Between two tries of a write that the platform refused.
 pub const WRITE_AGAIN: Duration = Duration::from_secs(12);
+/// The longest of these: what the platform asks for beyond is not waited out, so that a write which is refused for
+/// [`WRITE_TRIES`] was tried more than once.
+pub const WRITE_AGAIN_MAX: Duration = minutes(4);
 /// The shortest time between two looks.
 pub const POLL_MIN: Duration = Duration::from_secs(5);
 /// The longest time between two looks.

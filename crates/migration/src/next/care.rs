@@ -6,7 +6,7 @@ use super::{Action, Next, Running, WaitFor, bounds, wait};
 use crate::ledger::{Proof, proof};
 use crate::stage::Stage;
 use crate::{
-    AppView, JobName, LostEdits, Mode, Observed, Plan, PutResult, RunMode, RunRecord, StepRef,
+    AppView, JobName, LostEdits, Mode, Observed, Plan, Put, PutResult, RunMode, RunRecord, StepRef,
     after, carried, elapsed, is_live, live, lost_edits,
 };
 use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
@@ -431,7 +431,7 @@ impl Care {
         }
         let due = removals
             .last()
-            .map(|put| after(put.at, bounds::WRITE_AGAIN))
+            .map(Put::again_from)
             .filter(|due| seen.now < *due);
         Some(match due {
             Some(due) => wait(

@@ -40,8 +40,24 @@ pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
     care.next(seen)
         .or_else(|| finish::repair(seen, &care))
         .or_else(|| finish::settle(seen))
+        .or_else(|| claimed_of_late(seen, &care))
         .or_else(|| record(seen, &care))
         .unwrap_or_else(|| end(goal, seen, None))
+}
+
+/// A run that died as it claimed may have sent its update, which may still arrive. Its own post step waits for that:
+/// nobody else comes for hours. (A sweep does not, for to it every claim of a live run looks like that.)
+fn claimed_of_late(seen: &Observed, care: &Care) -> Option<Next> {
+    if seen.mode != Mode::Post {
+        return None;
+    }
+    let entries = seen.ledger.entries().iter();
+    let cared = |entry: &&LedgerEntry| care.jobs.iter().any(|job| claims(entry, &job.name));
+    let claimed = entries.filter(cared).map(|entry| entry.at).max()?;
+    let until = after(claimed, bounds::SETTLE).min(care.deadline);
+    let poll = bounds::poll(claimed, seen.now);
+    (seen.now < until && care.carriers(seen).is_empty())
+        .then(|| wait(WaitFor::OlderClaim, poll, until))
 }
 
 /// The jobs to take out: ours in the live spec, in the newest good deployment, and those whose claims are open.
@@ -85,7 +101,8 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
     }
 }
 
-fn cared(name: JobName, seen: &Observed) -> Cared {
+/// Returns a job with what it was to run.
+pub(super) fn cared(name: JobName, seen: &Observed) -> Cared {
     let history = History::of(&name.key, seen);
     let epoch = history.epoch(name.epoch);
     Cared {
@@ -125,23 +142,21 @@ fn record(seen: &Observed, care: &Care) -> Option<Next> {
     if seen.doings.record_failures >= bounds::RECORD_TRIES || finish::stays_open(seen, care) {
         return None;
     }
-    let open = |name: &JobName| {
-        let named = |entry: &&crate::LedgerEntry| {
-            entry.claim.key == name.key && entry.claim.epoch == name.epoch
-        };
-        entries
-            .iter()
-            .filter(named)
-            .find(|entry| entry.outcome.is_none() && !seen.doings.recorded.contains(&entry.id))
-    };
     care.jobs.iter().find_map(|job| {
-        let entry = open(&job.name)?;
+        let entry = entries
+            .iter()
+            .find(|entry| claims(entry, &job.name) && !seen.doings.recorded.contains(&entry.id))?;
         let outcome = ending(entry, seen)?;
         Some(Next::Do(Action::Record {
             entry: entry.id,
             outcome,
         }))
     })
+}
+
+/// Whether `entry` is an open claim on `job`.
+fn claims(entry: &LedgerEntry, job: &JobName) -> bool {
+    entry.outcome.is_none() && entry.claim.key == job.key && entry.claim.epoch == job.epoch
 }
 
 /// Returns how an open claim ended, by what deployments and logs show; nothing while that can still change.

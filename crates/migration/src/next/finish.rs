@@ -3,7 +3,7 @@
 use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
 use crate::{
     EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
-    Plan, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
+    Plan, Put, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
 };
 use app_spec::App;
 use std::time::Duration;
@@ -30,10 +30,8 @@ pub(super) fn repair(seen: &Observed, care: &Care) -> Option<Next> {
     if seen.mode == Mode::Post || flying || !outcome::out(seen, care) || !owed(seen, care) {
         return None;
     }
-    let refused = seen.doings.repairs.last().map(|put| put.at);
-    let due = refused
-        .map(|at| after(at, bounds::WRITE_AGAIN))
-        .filter(|due| seen.now < *due);
+    let last = seen.doings.repairs.last();
+    let due = last.map(Put::again_from).filter(|due| seen.now < *due);
     Some(match due {
         Some(due) => wait(WaitFor::RepairAgain, elapsed(seen.now, due), due),
         None => Next::Do(Action::Repair(care.names())),

@@ -2,11 +2,11 @@
 //!
 //! Before the insert everything fails closed: nothing is sent while anything is unknown.
 
-use super::{Action, Care, Next, WaitFor, bounds, clean, done, may_insert, outcome, wait};
+use super::{Action, Care, Next, WaitFor, bounds, clean, done, finish, may_insert, outcome, wait};
 use crate::{
-    AppView, Contains, Estimate, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
-    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
-    planned_commit,
+    AppView, Contains, Estimate, JobName, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim,
+    Observed, Plan, PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline,
+    elapsed, live_commit, planned_commit,
 };
 use app_spec::{App, Phase};
 use std::time::Duration;
@@ -30,10 +30,11 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
             PutRefused::Access => return end(plan, seen, care, Reason::MissingScope),
             PutRefused::Spec(_) => return end(plan, seen, care, Reason::SpecRefused),
             PutRefused::Busy => {
-                let sent = seen.doings.insert.as_ref().map_or(seen.now, |put| put.at);
                 // The longer it is refused, the more rarely it is asked.
-                let pause = bounds::poll(seen.since, sent).max(bounds::WRITE_AGAIN);
-                let until = after(sent, pause);
+                let until = seen.doings.insert.as_ref().map_or(seen.now, |put| {
+                    let rarer = after(put.at, bounds::poll(seen.since, put.at));
+                    put.again_from().max(rarer)
+                });
                 if seen.now < until {
                     return wait(WaitFor::Platform, elapsed(seen.now, until), until);
                 }
@@ -156,10 +157,15 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         }
         return Next::Do(Action::Claim);
     };
+    // By the run's own time: who claims again and again beside another run looks more rarely all the same.
+    let poll = bounds::poll(seen.since, seen.now);
     if let Some(older) = entries.iter().find(|entry| is_older(entry, made)) {
         let until = after(older.at, bounds::SETTLE);
         if seen.now < until {
-            return wait(WaitFor::OlderClaim, bounds::poll(older.at, seen.now), until);
+            return wait(WaitFor::OlderClaim, poll, until);
+        }
+        if let Some(first) = overwritten_by(older, plan, seen, care) {
+            return first;
         }
         // Past the time in which its PUT could still land, it ended as the app and its log show, or never inserted. A
         // job that went in and whose end nobody can read may have run: it must never count as never started.
@@ -171,11 +177,7 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     if !entries.iter().any(|entry| entry.id == made.id) {
         let until = after(made.at, bounds::CLAIM_VISIBLE);
         if seen.now < until {
-            return wait(
-                WaitFor::ClaimVisible,
-                bounds::poll(made.at, seen.now),
-                until,
-            );
+            return wait(WaitFor::ClaimVisible, poll, until);
         }
         return ledger_silent(plan, seen, care);
     }
@@ -186,6 +188,29 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         });
     }
     Next::Do(Action::Insert)
+}
+
+/// What the update of an older claim overwrote is put back before that claim is closed: with it goes the last trace.
+fn overwritten_by(older: &LedgerEntry, plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
+    let job = JobName {
+        key: older.claim.key.clone(),
+        epoch: older.claim.epoch,
+    };
+    let left = Care {
+        jobs: vec![clean::cared(job, seen)],
+        ..care.clone()
+    };
+    if let Some(first) = finish::repair(seen, &left).or_else(|| finish::settle(seen)) {
+        return Some(first);
+    }
+    let conflicts = outcome::conflicts(seen, &left);
+    (!conflicts.is_empty()).then(|| match end(plan, seen, care, Reason::EditOverwritten) {
+        Next::Done(mut verdict) => {
+            verdict.facts.conflicts = conflicts;
+            Next::Done(verdict)
+        }
+        other @ (Next::Do(_) | Next::Wait(_) | Next::Replan) => other,
+    })
 }
 
 fn is_older(entry: &LedgerEntry, made: &MadeClaim) -> bool {

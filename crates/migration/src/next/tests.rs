@@ -240,6 +240,7 @@ fn inserted(mut world: Observed, at: &str, outcome: PutResult) -> Observed {
         at: time(at),
         outcome,
         sent: sent(),
+        retry_after: None,
     });
     world
 }
@@ -383,6 +384,50 @@ fn an_older_open_claim_is_closed_with_what_its_job_is_proven_to_have_done() {
         next(&goal, &world),
         closed(LedgerOutcome::Unproven { done: 0 })
     );
+}
+
+#[test]
+fn what_an_older_update_overwrote_is_put_back_before_its_claim_is_closed() {
+    let mut plan = plan();
+    plan.epoch = Epoch(1);
+    let goal = Goal::Migrate(Box::new(plan));
+    let own = || {
+        let mut own = entry(7, "00:40:00", NONCE);
+        own.claim.epoch = Epoch(1);
+        own
+    };
+    // Somebody scaled up; the insert of a run that died had been made from what was before, and landed on it.
+    let mut edited = deployment("d2", "SUPERSEDED", "00:30:30", &[]);
+    edited["spec"]["services"][0]["instance_count"] = json!(3);
+    let rows = |live: &str| {
+        [
+            deployment("d4", live, "00:32:00", &[]),
+            deployment("d3", "SUPERSEDED", "00:31:00", &[job(OTHER_NONCE)]),
+            edited.clone(),
+            deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+        ]
+    };
+    let entries = vec![entry(6, "00:30:00", OTHER_NONCE), own()];
+    let world = claimed(seen("00:40:00", &[], "d4", &rows("ACTIVE")), entries, 7);
+    let world = with_log(world, "d3", all_done());
+    let job = JobName {
+        key: key(),
+        epoch: Epoch(0),
+    };
+    assert_eq!(next(&goal, &world), Next::Do(Action::Repair(vec![job])));
+
+    // What can't be put back any more is told before anything goes in, and the claim stays for whoever looks next.
+    let mut tried = world;
+    tried.doings.repairs = vec![edges::removal("00:35:00", PutResult::Applied(None)); 2];
+    let withdrawn = Next::Do(Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::Withdrawn,
+    });
+    assert_eq!(next(&goal, &tried), withdrawn);
+    tried.doings.recorded.push(EntryId(7));
+    let verdict = verdict(next(&goal, &tried));
+    assert_eq!(verdict.reason, Reason::EditOverwritten);
+    assert_eq!(verdict.facts.conflicts, ["services[web].instance_count"]);
 }
 
 #[test]
@@ -569,6 +614,7 @@ fn put_back(evidence: Evidence) -> Observed {
         at: time("00:42:00"),
         outcome: PutResult::Applied(Some(DeploymentId::new("d3"))),
         sent: sent(),
+        retry_after: None,
     });
     with_log(world, "d2", evidence)
 }
@@ -728,6 +774,7 @@ fn a_newest_good_deployment_that_carries_the_job_is_replaced() {
         at: time("00:42:00"),
         outcome: PutResult::Applied(Some(DeploymentId::new("d3"))),
         sent: sent(),
+        retry_after: None,
     };
     world.doings.removals.push(removal.clone());
     assert_eq!(
@@ -765,6 +812,7 @@ fn the_firewall_is_not_touched_while_the_job_is_in() {
         at: time("00:42:00"),
         outcome: PutResult::Ambiguous,
         sent: sent(),
+        retry_after: None,
     };
     stuck.doings.removals = vec![refused; 3];
     let verdict = verdict(next(&goal, &stuck));

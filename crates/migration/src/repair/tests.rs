@@ -108,6 +108,7 @@ impl Log {
             at: row.created_at.unwrap(),
             outcome,
             sent: Fingerprint::without_secrets(&row.spec.unwrap()),
+            retry_after: None,
         });
         self
     }

@@ -127,15 +127,56 @@ async fn an_insert_that_arrives_after_its_runner_died_is_found_and_followed() {
     assert!(harbour.spec().get("jobs").is_none());
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_insert_that_arrives_after_its_runner_died_is_swept_up() {
-    let harbour = killed_with_its_insert_under_way().await;
+/// The post step of a run that was killed.
+async fn post(harbour: &Box_) -> runner::Ended {
     let post = open(harbour.world.clone(), harbour.ledger.clone());
+    let keys = harbour.ledger.all().into_iter();
     let goal = CleanUp {
+        keys: Some(keys.map(|entry| entry.claim.key).collect()),
         running: Running::Await,
         ..CleanUp::default()
     };
-    runner::clean(&post.harbor, goal, Mode::Post).await;
+    runner::clean(&post.harbor, goal, Mode::Post).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_insert_that_arrives_after_its_runner_died_is_waited_for_by_the_post_step() {
+    let harbour = killed_with_its_insert_under_way().await;
+    let before = harbour.world.now();
+    harbour
+        .world
+        .set_timing("shop", |timing| {
+            timing.build_seconds = 20;
+            timing.deploy_seconds = 20;
+            timing.job_seconds = 5;
+        })
+        .unwrap();
+    post(&harbour).await;
+    let took = elapsed(before, harbour.world.now());
+    assert!(took <= migration::bounds::POST, "{took:?}");
+    // The job went in under its eyes, and it took it out again.
+    assert_eq!((inserts(&harbour), ran_steps(&harbour)), (1, 1));
+    assert!(harbour.spec().get("jobs").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_step_closes_the_claim_of_an_insert_that_never_came() {
+    let harbour = harbour();
+    let lost = FaultKind::Timeout {
+        applied: Applied::No,
+    };
+    harbour.world.arm(Fault::next("apps.update", lost));
+    killed_when(&harbour, |harbour| !harbour.puts().is_empty()).await;
+    post(&harbour).await;
+    let claim = &harbour.ledger.all()[0];
+    assert_eq!(claim.outcome, Some(LedgerOutcome::NeverStarted));
+    let waited = elapsed(claim.at, harbour.world.now());
+    assert!(waited >= migration::bounds::SETTLE, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_insert_that_arrives_after_its_runner_died_is_swept_up() {
+    let harbour = killed_with_its_insert_under_way().await;
     let ended = swept(&harbour).await;
     assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
     assert!(harbour.spec().get("jobs").is_none());

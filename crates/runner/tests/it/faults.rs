@@ -79,7 +79,7 @@ async fn an_insert_that_takes_effect_twice_is_followed_twice_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_insert_leaves_no_state_and_a_busy_platform_is_asked_again() {
+async fn a_busy_platform_is_asked_again_as_the_same_attempt() {
     let harbour = harbour();
     harbour
         .world
@@ -95,6 +95,41 @@ async fn a_refused_insert_leaves_no_state_and_a_busy_platform_is_asked_again() {
     }
     // It is one attempt all the same.
     assert_eq!(harbour.ledger.all().len(), 1);
+}
+
+/// A platform that is asked too often, and says how long it wants to be left alone.
+fn busy(seconds: &str) -> FaultKind {
+    FaultKind::Respond {
+        status: 429,
+        headers: [("retry-after".to_owned(), seconds.to_owned())].into(),
+        body: None,
+        applied: Applied::No,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_platform_is_left_alone_for_as_long_as_it_asks_and_no_longer_than_four_minutes() {
+    for (asked, at_least) in [("45", 45), ("3000", 240)] {
+        let at_least = Duration::from_secs(at_least);
+        for (nth, sent_before) in [(1, 0), (2, 1)] {
+            let harbour = harbour();
+            let before = harbour.spec();
+            let refused = Fault::next("apps.update", busy(asked)).nth(nth);
+            harbour.world.arm(refused);
+            let ended = run(&harbour).await;
+            assert_eq!(ended.reason, Reason::Done, "{asked} {nth}");
+            let sent = updates(&harbour);
+            let pause = elapsed(sent[sent_before].at, sent[sent_before + 1].at);
+            assert!(pause >= at_least, "{asked} {nth}: {pause:?}");
+            let at_most = at_least + bounds::POLL_MAX;
+            assert!(pause <= at_most, "{asked} {nth}: {pause:?}");
+            assert_eq!(harbour.spec(), before, "{asked} {nth}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_insert_ends_with_its_reason_and_a_claim_that_stops_nobody() {
     for (status, reason) in [
         (400, Reason::SpecRefused),
         (401, Reason::MissingScope),
@@ -346,11 +381,34 @@ async fn a_token_that_is_revoked_midway_ends_the_run_at_once_with_what_is_left_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_app_that_is_gone_is_believed_after_two_answers_and_never_written() {
+async fn a_platform_that_never_answers_is_given_up_after_two_minutes() {
+    let harbour = harbour();
+    let reset = FaultKind::Reset {
+        applied: Applied::No,
+    };
+    harbour
+        .world
+        .arm(Fault::next("/v2/*", reset).times(u32::MAX));
+    let begun = tokio::time::Instant::now();
+    let ended = run(&harbour).await;
+    let took = begun.elapsed();
+    assert_eq!(ended.reason, Reason::PlatformUnreachable);
+    assert!(took >= bounds::PLATFORM_BEFORE_INSERT, "{took:?}");
+    let patience = bounds::PLATFORM_BEFORE_INSERT + 2 * bounds::POLL_MAX;
+    assert!(took <= patience, "{took:?}");
+    assert_eq!((harbour.puts(), harbour.ledger.all()), (vec![], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_is_gone_is_believed_after_half_a_minute_and_never_written() {
     let harbour = harbour();
     let (ended, ()) = tokio::join!(run(&harbour), from_the_job_on(&harbour, answer(404)));
     assert_eq!(ended.reason, Reason::AppGone);
     assert_eq!(harbour.puts().len(), 1);
+    let requests = harbour.world.requests().into_iter();
+    let missing: Vec<_> = requests.filter(|one| one.status == Some(404)).collect();
+    let asked = elapsed(missing[0].at, missing.last().unwrap().at);
+    assert!(asked >= Duration::from_secs(30), "{asked:?}");
 
     let harbour = crate::harbor::harbour();
     let once = async {

@@ -52,11 +52,12 @@ fn remove() -> Next {
     Next::Do(Action::Remove(vec![job_name().component()]))
 }
 
-fn removal(at: &str, outcome: PutResult) -> Put {
+pub(super) fn removal(at: &str, outcome: PutResult) -> Put {
     Put {
         at: time(at),
         outcome,
         sent: sent(),
+        retry_after: None,
     }
 }
 
