@@ -19,7 +19,7 @@ harness process [--every N] [--binary PATH]
                                       the program as a real process, killed at every request, or at one in N
 harness replay --seed S | --list JSON [--whole] [--wire]
                                       one run, cut down to what matters, as two columns
-harness model [--show VARIANT]        the protocol as a small model, or the shortest way to what breaks in a variant
+harness model [--show VARIANT]        the protocol as a small model, or the shortest ways to what breaks in a variant
 ";
 
 /// Carries a command line out.

@@ -111,19 +111,16 @@ fn show(name: &str) -> ExitCode {
         return ExitCode::from(2);
     };
     println!("{name}: {}; {}", case.what, words::bounds(&case.variant));
-    let wanted = case.breaks.iter().copied().chain(ALL);
-    let Some((property, path)) = wanted
-        .into_iter()
-        .find_map(|property| Some((property, way_to(&case.variant, property)?)))
-    else {
-        println!("nothing breaks");
-        return ExitCode::SUCCESS;
-    };
-    println!("{property} breaks:");
-    let steps = path.into_vec();
-    for (number, pair) in steps.windows(2).enumerate() {
-        if let [(before, Some(action)), (after, _)] = pair {
-            println!("{:>3}  {}", number + 1, words::step(before, *action, after));
+    for property in ALL {
+        let Some(path) = way_to(&case.variant, property) else {
+            continue;
+        };
+        println!("{property} breaks:");
+        let steps = path.into_vec();
+        for (number, pair) in steps.windows(2).enumerate() {
+            if let [(before, Some(action)), (after, _)] = pair {
+                println!("{:>3}  {}", number + 1, words::step(before, *action, after));
+            }
         }
     }
     ExitCode::SUCCESS

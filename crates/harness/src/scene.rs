@@ -383,7 +383,7 @@ impl Scene {
             .header("authorization", "Bearer human-token")
             .body(bytes::Bytes::new())
             .expect("a constant");
-        let mut service = self.hall.world.in_process();
+        let mut service = self.hall.gate.clone();
         let answer = service
             .ready()
             .await

@@ -410,7 +410,7 @@ struct Past<'a> {
     states: Vec<State>,
     /// Every job of ours so far.
     jobs: Vec<JobName>,
-    /// The jobs of ours in the row before.
+    /// The jobs of ours that the row before may have left in the spec.
     last: BTreeSet<JobName>,
     /// What was wanted when each deployment was made.
     wanted: Vec<(DeploymentId, AppSpec)>,
@@ -483,7 +483,11 @@ impl Past<'_> {
     fn note(&mut self, row: &Deployment, spec: AppSpec, ours: bool, replay: &Replay) {
         let carried = carried(row);
         self.jobs.extend(carried.iter().cloned());
-        self.last = carried.into_iter().collect();
+        // Which shows what it deploys; the spec may have kept the jobs of before.
+        if row.cause_kind != CauseKind::AutoRollback {
+            self.last.clear();
+        }
+        self.last.extend(carried);
         if let Some(branch) = replay.branches.first() {
             self.wanted.push((row.id.clone(), branch.wanted.clone()));
         }

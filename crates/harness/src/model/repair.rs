@@ -27,10 +27,35 @@ pub(super) fn lost(state: &State, jobs: Bits, known: u16, rules: &Rules) -> Lost
 const ROWS: usize = 16;
 
 /// One way that the deployments can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Branch {
     wanted: Bits,
     register: Bits,
+    /// What the register was before, oldest first.
+    held: Vec<Bits>,
+    /// How many deployments that no person asked for show something else than the register says.
+    apart: u8,
+}
+
+impl Branch {
+    fn new(edits: Bits) -> Self {
+        Self {
+            wanted: edits,
+            register: edits,
+            held: Vec::new(),
+            apart: 0,
+        }
+    }
+
+    fn holds(&mut self, edits: Bits) {
+        self.held.push(std::mem::replace(&mut self.register, edits));
+    }
+
+    /// How many writes ago the register was that.
+    fn ago(&self, edits: Bits) -> usize {
+        let mut back = std::iter::once(&self.register).chain(self.held.iter().rev());
+        back.position(|held| *held == edits).unwrap_or(usize::MAX)
+    }
 }
 
 /// Whether a person rolled the app back, and what became of that.
@@ -68,10 +93,7 @@ impl Replay {
             .iter()
             .rposition(|row| row.spec.edits == based_on)?;
         let mut replay = Self {
-            branches: vec![Branch {
-                wanted: based_on,
-                register: based_on,
-            }],
+            branches: vec![Branch::new(based_on)],
             went_back: WentBack::No,
         };
         let mut past = Past {
@@ -111,20 +133,23 @@ impl Replay {
                 (Cause::Rollback, _) => replay.goes_back(edits),
                 (_, Some(Written::Job)) => replay.overwritten(edits),
                 (_, Some(Written::Repair(read))) => replay.repaired(edits, read),
-                (_, None) => replay.edited(edits),
+                (_, None) => replay.edited(edits, user(row, rules) != User::None),
             }
             past.note(place, row, written.is_some(), &replay, rules);
         }
         Some(replay)
     }
 
-    fn keep_nearest(&mut self, edits: Bits) {
-        let apart = |branch: &Branch| (branch.register ^ edits).count_ones();
-        let least = self.branches.iter().map(apart).min().unwrap_or_default();
-        self.branches.retain(|branch| apart(branch) == least);
+    /// Keeps the readings that the least speaks against.
+    fn keep<T: Ord>(&mut self, against: impl Fn(&Branch) -> T) {
+        let least = self.branches.iter().map(&against).min();
+        self.branches
+            .retain(|branch| Some(against(branch)) == least);
     }
 
+    /// What an update of ours had read tells what the register was.
     fn overwritten(&mut self, edits: Bits) {
+        self.keep(|branch| branch.ago(edits));
         if self.went_back == WentBack::Since {
             let read_after = self.branches.iter().any(|branch| branch.register == edits);
             self.went_back = if read_after {
@@ -134,51 +159,60 @@ impl Replay {
             };
         }
         for branch in &mut self.branches {
-            branch.register = edits;
+            branch.holds(edits);
         }
     }
 
     fn repaired(&mut self, edits: Bits, read: Bits) {
-        if self.went_back == WentBack::Since
-            && !self.branches.iter().any(|one| one.register == read)
-        {
+        if self.went_back == WentBack::Since {
             self.went_back = WentBack::AndWeWrote;
         }
         for branch in &mut self.branches {
-            branch.wanted = merge(read, branch.wanted, edits);
-            branch.register = edits;
+            if self.went_back == WentBack::No {
+                branch.wanted = merge(read, branch.wanted, edits);
+            }
+            branch.holds(edits);
         }
     }
 
-    fn edited(&mut self, edits: Bits) {
+    fn edited(&mut self, edits: Bits, by_a_person: bool) {
         if self.went_back == WentBack::Since {
             self.went_back = WentBack::No;
         }
-        self.keep_nearest(edits);
         for branch in &mut self.branches {
-            branch.wanted = merge(branch.register, edits, branch.wanted);
-            branch.register = edits;
+            if branch.register != edits {
+                branch.wanted = merge(branch.register, edits, branch.wanted);
+                branch.apart += u8::from(!by_a_person);
+            }
+            branch.holds(edits);
         }
     }
 
     fn rolled_back(&mut self, edits: Bits, ours: bool, wanted_then: Bits) {
-        for branch in self.branches.clone() {
-            let reverted = Branch {
-                wanted: if ours { branch.wanted } else { wanted_then },
-                register: edits,
-            };
-            if !self.branches.contains(&reverted) {
-                self.branches.push(reverted);
+        for mut reverted in self.branches.clone() {
+            if !ours {
+                reverted.wanted = wanted_then;
             }
+            reverted.holds(edits);
+            self.branches.push(reverted);
         }
+        self.branches.sort_by_key(|branch| branch.apart);
+        let mut known = Vec::new();
+        self.branches.retain(|branch| {
+            let reading = (branch.wanted, branch.register);
+            let new = !known.contains(&reading);
+            known.push(reading);
+            new
+        });
     }
 
     fn goes_back(&mut self, edits: Bits) {
         self.went_back = WentBack::Since;
-        self.branches = vec![Branch {
-            wanted: edits,
-            register: edits,
-        }];
+        self.branches.truncate(1);
+        for branch in &mut self.branches {
+            branch.holds(edits);
+            (branch.wanted, branch.apart) = (edits, 0);
+        }
     }
 
     fn against(mut self, state: &State) -> Lost {
@@ -186,8 +220,9 @@ impl Replay {
         if self.went_back == WentBack::Since {
             return Lost::default();
         }
-        self.keep_nearest(live);
-        let first = self.branches[0];
+        self.keep(|branch| (branch.register ^ live).count_ones());
+        self.keep(|branch| branch.apart);
+        let first = &self.branches[0];
         if self.branches.iter().any(|branch| branch.wanted == live) {
             return Lost::default();
         }
@@ -265,7 +300,10 @@ impl Past {
 
     fn note(&mut self, place: usize, row: &Row, ours: bool, replay: &Replay, rules: &Rules) {
         self.jobs |= row.spec.jobs;
-        self.last = row.spec.jobs;
+        if row.cause != Cause::AutoRollback {
+            self.last = 0;
+        }
+        self.last |= row.spec.jobs;
         self.wanted[place] = replay.branches[0].wanted;
         self.ours |= u16::from(ours) << place;
         self.states.push(Held {

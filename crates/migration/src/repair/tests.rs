@@ -286,6 +286,18 @@ fn the_rollback_of_somebodys_own_failed_edit_may_take_it_back() {
 }
 
 #[test]
+fn a_dead_runs_removal_after_a_rollback_that_shows_no_job_is_known_all_the_same() {
+    // Somebody scales up while the insert is under way, which lands on it and fails. The platform rolls back to their
+    // deployment, which had no job, and keeps the spec, which has; so the removal takes out what no deployment shows.
+    let log = log(spec(1, 1))
+        .edit(spec(5, 1))
+        .ours(spec(1, 1), true)
+        .rolled_back(1, true)
+        .ours(spec(1, 1), false);
+    assert_eq!(log.put_back(spec(1, 1)), spec(5, 1));
+}
+
+#[test]
 fn a_persons_rollback_is_left_alone() {
     let history = log(spec(4, 4))
         .edit(spec(1, 1))
