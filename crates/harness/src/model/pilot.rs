@@ -293,7 +293,7 @@ impl State {
             if self.marked(runner.epoch) || self.spec.jobs != 0 {
                 return Some(Do::Withdraw(Step::Plan));
             }
-            if self.in_flight() || self.pinned {
+            if self.in_flight() || self.pinned || self.rollback_target().is_some() {
                 return None;
             }
         }
@@ -331,8 +331,7 @@ impl State {
 
     /// What is to be done about these jobs until they are proven out and what they overwrote is put back.
     fn care(&self, jobs: Bits, known: u16, owed: bool, rules: &Rules) -> Option<Do> {
-        let goes_back = self.newest().spec.jobs & jobs != 0 && self.rollback_target().is_some();
-        if self.pinned || goes_back || self.in_flight() {
+        if self.pinned || self.rollback_target().is_some() || self.in_flight() {
             return None;
         }
         let inside = self.spec.jobs & jobs;

@@ -202,6 +202,9 @@ impl Care {
         let AppView::Present(app) = &seen.app else {
             return None;
         };
+        if self.jobs.is_empty() && self.in_spec(app).is_empty() {
+            return None;
+        }
         match self.hold(seen) {
             Hold::Next(next) => Some(next),
             Hold::Left => None,
@@ -315,19 +318,15 @@ impl Care {
         None
     }
 
-    /// Our deployment failed after its build: the platform may roll back, as a deployment of its own that comes later.
-    fn rolling_back(&self, seen: &Observed) -> Option<Next> {
+    /// The newest deployment, whosever it is, failed after its build: the platform may roll back, as a deployment of its
+    /// own that comes later, and an update now would overtake it.
+    pub(super) fn rolling_back(&self, seen: &Observed) -> Option<Next> {
         if seen.mode == Mode::Post {
             return None;
         }
-        let (failed, _) = self
-            .carriers(seen)
-            .into_iter()
-            .rev()
-            .find(|(one, _)| one.phase == Phase::Error)?;
-        let newest = seen.deployments.first()?;
         // Only the newest deployment can still be rolled back; a build that failed never is.
-        if newest.id != failed.id || built_in_vain(failed) {
+        let failed = seen.deployments.first()?;
+        if failed.phase != Phase::Error || built_in_vain(failed) {
             return None;
         }
         let since = failed

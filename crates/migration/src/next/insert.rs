@@ -43,6 +43,7 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     }
     state(plan, app, seen, care)
         .or_else(|| merge_deployment(plan, app, seen, care))
+        .or_else(|| care.rolling_back(seen))
         .or_else(|| fits(plan, app, seen))
         .unwrap_or_else(|| claimed(plan, seen, care))
 }

@@ -710,6 +710,43 @@ fn a_failed_deployment_is_given_time_to_be_rolled_back() {
 }
 
 #[test]
+fn somebodys_failed_deployment_is_given_time_to_be_rolled_back_too() {
+    let rows = [
+        deployment("d2", "ERROR", "00:30:00", &[]),
+        deployment("d1", "ACTIVE", "00:10:00", &[]),
+    ];
+    let world = |now| claimed(seen(now, &[], "d1", &rows), vec![entry(7, now, NONCE)], 7);
+    let soon = next(&goal(), &world("00:33:00"));
+    assert_eq!(
+        waits_for(&soon),
+        &WaitFor::Rollback,
+        "an insert would overtake it"
+    );
+    assert_eq!(next(&goal(), &world("00:35:00")), Next::Do(Action::Insert));
+
+    // So would a removal; a sweep that finds nothing of ours has nothing to wait for.
+    let mut job = job(NONCE);
+    let left = |now, jobs: &[Value]| seen(now, jobs, "d1", &rows);
+    let sweep = Goal::Clean(CleanUp::default());
+    let waits = next(&sweep, &left("00:33:00", std::slice::from_ref(&job)));
+    assert_eq!(waits_for(&waits), &WaitFor::Rollback);
+    let removes = next(&sweep, &left("00:35:00", std::slice::from_ref(&job)));
+    assert_eq!(
+        removes,
+        Next::Do(Action::Remove(vec![job_name().component()]))
+    );
+    assert_eq!(
+        verdict(next(&sweep, &left("00:33:00", &[]))).reason,
+        Reason::Cleaned
+    );
+    job["name"] = json!("nightly");
+    assert_eq!(
+        verdict(next(&sweep, &left("00:33:00", &[job]))).reason,
+        Reason::Cleaned
+    );
+}
+
+#[test]
 fn a_push_that_carries_the_job_is_followed_and_never_cancelled() {
     let jobs = [job(NONCE)];
     let mut push = deployment("d3", "BUILDING", "00:40:00", &jobs);
