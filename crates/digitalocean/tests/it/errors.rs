@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use digitalocean::{Client, Deadlines, Error, Scope};
+use digitalocean::{Client, Deadlines, Error, PutOutcome, Scope};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -136,6 +136,18 @@ async fn each_call_names_the_scope_it_needs() {
     };
     let scopes = [
         scope(client.apps().await.as_ref().err()),
+        scope(client.app(&app).await.as_ref().err()),
+        scope(
+            client
+                .deployment(&app, &fixture::old())
+                .await
+                .as_ref()
+                .err(),
+        ),
+        match &client.update_app(&app, &fixture::spec()).await {
+            PutOutcome::NotApplied(error) => scope(Some(error)),
+            other => panic!("{other:?}"),
+        },
         scope(client.propose(&fixture::spec(), None).await.as_ref().err()),
         scope(
             client
@@ -157,6 +169,9 @@ async fn each_call_names_the_scope_it_needs() {
     use Scope::{AppRead, AppUpdate, DatabaseRead, DatabaseUpdate};
     let expected = [
         AppRead,
+        AppRead,
+        AppRead,
+        AppUpdate,
         AppRead,
         AppUpdate,
         AppUpdate,
