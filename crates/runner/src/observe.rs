@@ -10,7 +10,7 @@ use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
 use migration::{
     AppView, Contains, Doings, FirewallView, JobName, Key, LedgerView, Mode, Observed, PutResult,
-    Request, RunRecord, carried, elapsed, live, live_commit,
+    Request, RunRecord, bounds, carried, elapsed, live, live_commit,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -30,9 +30,6 @@ const BEFORE_OURS: usize = 3;
 /// How long the app itself is believed while its deployments show nothing new. Whatever is written to it makes a
 /// deployment, so this is for what leaves none.
 const APP_BELIEVED: Duration = Duration::from_secs(120);
-
-/// How long an app must be answered with 404 until it is believed to be gone.
-const GONE_AFTER: Duration = Duration::from_secs(30);
 
 /// How many rows that do not tell their jobs are read by id in one look.
 const ROWS_BY_ID: usize = 40;
@@ -54,7 +51,7 @@ pub(crate) struct Observer {
     looked_back: bool,
     /// The deployments in the app's slots, when it was last read.
     slots: Vec<DeploymentId>,
-    /// Since when the app is answered with 404, and with nothing else between.
+    /// Since when the app is answered with 404, and not once with itself.
     missing_since: Option<Timestamp>,
     /// When the app itself was last read, by the platform's clock; nothing when it must be read at the next look.
     app_read: Option<Timestamp>,
@@ -173,10 +170,9 @@ impl Observer {
         };
         self.seen.app = match &error {
             Error::Unauthorized { .. } | Error::MissingScope { .. } => AppView::Denied,
-            // One 404 may be a routing fault.
             Error::NotFound { .. } => {
                 let first = *self.missing_since.get_or_insert(self.seen.now);
-                if elapsed(first, self.seen.now) >= GONE_AFTER {
+                if elapsed(first, self.seen.now) >= bounds::GONE_AFTER {
                     AppView::Gone
                 } else {
                     AppView::Unreachable(since)

@@ -19,6 +19,8 @@ pub const CLAIM_FRESH: Duration = minutes(1);
 pub const CLAIM_VISIBLE: Duration = minutes(1);
 /// How long the platform may be silent before the insert.
 pub const PLATFORM_BEFORE_INSERT: Duration = minutes(2);
+/// How long an app must be answered with 404 until it is believed to be gone: one may be a routing fault.
+pub const GONE_AFTER: Duration = Duration::from_secs(30);
 /// How long the ledger may be silent before the insert.
 pub const LEDGER_BEFORE_INSERT: Duration = minutes(2);
 /// How long the merged commit's deployment may take to appear; the runbook saw ten minutes.

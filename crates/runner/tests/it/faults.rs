@@ -408,7 +408,7 @@ async fn an_app_that_is_gone_is_believed_after_half_a_minute_and_never_written()
     let requests = harbour.world.requests().into_iter();
     let missing: Vec<_> = requests.filter(|one| one.status == Some(404)).collect();
     let asked = elapsed(missing[0].at, missing.last().unwrap().at);
-    assert!(asked >= Duration::from_secs(30), "{asked:?}");
+    assert!(asked >= bounds::GONE_AFTER, "{asked:?}");
 
     let harbour = crate::harbor::harbour();
     let once = async {
