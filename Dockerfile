@@ -12,7 +12,9 @@ COPY . .
 # takes Rust's own linker, found by `-B`); and nobody unwinds a stack in what is published (scripts/container/no-unwinding.ld).
 # For the same bytes wherever it is built: the folders' names are not in it.
 #
-# The binary tells what it was built from: `cargo audit bin harbor-pilot`.
+# The binary tells what it was built from: `cargo audit bin harbor-pilot`. cargo-auditable is named as the compiler's
+# wrapper, which is what `cargo auditable build` would do with its whole path; and that path, wherever it is installed,
+# would be part of our crates' hashes and so change the bytes.
 RUN cargo install --quiet --locked cargo-auditable@0.7.7
 RUN target="$(uname -m)-unknown-linux-gnu" \
     && RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no \
@@ -20,8 +22,9 @@ RUN target="$(uname -m)-unknown-linux-gnu" \
          -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all -C link-arg=-Wl,--no-eh-frame-hdr \
          -C link-arg=-Wl,-T,scripts/container/no-unwinding.ld \
          --remap-path-prefix=$CARGO_HOME=/cargo --remap-path-prefix=$PWD=/src" \
-    && export RUSTFLAGS \
-    && cargo auditable build --profile image --locked --package cli --bin harbor-pilot --no-default-features --target "$target"
+    && export RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
+    && export CARGO_AUDITABLE_ORIG_ARGS='{"offline":false,"locked":true,"frozen":false,"config":[]}' \
+    && cargo build --profile image --locked --package cli --bin harbor-pilot --no-default-features --target "$target"
 # The runner starts the post step by its own path, and that name is how the program knows it.
 RUN mkdir -p target/image-files \
     && cp "target/$(uname -m)-unknown-linux-gnu/image/harbor-pilot" target/image-files/harbor-pilot \
