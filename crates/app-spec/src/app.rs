@@ -53,6 +53,11 @@ pub struct App {
 }
 
 impl App {
+    /// Returns the deployments that are still to come, by the app's slots: the one under way and the one that waits.
+    pub fn to_come(&self) -> impl Iterator<Item = &Deployment> {
+        [&self.in_progress, &self.pending].into_iter().flatten()
+    }
+
     /// Reads an app, bare as it stands in a list.
     ///
     /// # Errors

@@ -160,14 +160,10 @@ pub(crate) struct Base {
 
 impl Base {
     pub(crate) fn of(app: &App) -> Self {
-        let slots = [&app.in_progress, &app.pending];
         Self {
             spec: app.spec.to_value(),
             pinned: app.pinned.is_some(),
-            busy: slots
-                .into_iter()
-                .flatten()
-                .any(|slot| slot.phase.is_in_flight()),
+            busy: app.to_come().any(|slot| slot.phase.is_in_flight()),
         }
     }
 

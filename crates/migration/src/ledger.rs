@@ -94,6 +94,17 @@ pub struct RunRecord {
     pub not_after: i64,
 }
 
+impl Claim {
+    /// Returns the name of the job that it is a claim on.
+    #[must_use]
+    pub fn job(&self) -> JobName {
+        JobName {
+            key: self.key.clone(),
+            epoch: self.epoch,
+        }
+    }
+}
+
 impl RunRecord {
     /// Name of the environment variable that holds it.
     pub const VARIABLE: &'static str = "HARBOR_PILOT_RUN";

@@ -368,19 +368,14 @@ impl Writer {
 
 /// Whether no temporary job of ours is in the app, nothing is in flight and nobody has pinned it.
 fn is_free(app: &App) -> bool {
-    let flying = [&app.in_progress, &app.pending]
-        .into_iter()
-        .flatten()
-        .any(|other| !other.phase.is_terminal());
+    let flying = app.to_come().any(|other| !other.phase.is_terminal());
     RunRecord::all(&app.spec).is_empty() && app.pinned.is_none() && !flying
 }
 
 /// Whether a deployment is in flight that the last look did not show.
 fn deploys_unseen(app: &App, world: &Observer) -> bool {
     let shown = |slot: &Deployment| world.seen.deployments.iter().any(|one| one.id == slot.id);
-    [&app.in_progress, &app.pending]
-        .into_iter()
-        .flatten()
+    app.to_come()
         .any(|slot| slot.phase.is_in_flight() && !shown(slot))
 }
 

@@ -414,10 +414,6 @@ enum News {
 }
 
 fn slots(app: &App) -> Vec<DeploymentId> {
-    let slots = [&app.active, &app.in_progress, &app.pending];
-    slots
-        .into_iter()
-        .flatten()
-        .map(|one| one.id.clone())
-        .collect()
+    let slots = app.active.iter().chain(app.to_come());
+    slots.map(|one| one.id.clone()).collect()
 }

@@ -428,11 +428,7 @@ impl Care {
         if applied >= bounds::REMOVALS || (refused && seen.now >= until) {
             return None;
         }
-        let due = removals
-            .last()
-            .map(Put::again_from)
-            .filter(|due| seen.now < *due);
-        Some(match due {
+        Some(match not_before(removals, seen) {
             Some(due) => wait(
                 WaitFor::RemovalAgain,
                 elapsed(seen.now, due),
@@ -441,6 +437,12 @@ impl Care {
             None => Next::Do(Action::Remove(names)),
         })
     }
+}
+
+/// From when on the last of `puts` may be sent again, where that is still to come.
+pub(super) fn not_before(puts: &[Put], seen: &Observed) -> Option<Timestamp> {
+    let from = puts.last().map(Put::again_from);
+    from.filter(|from| seen.now < *from)
 }
 
 /// Whether a failed deployment never got past its build: the platform makes no rollback then (observed).

@@ -76,10 +76,7 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
         .iter()
         // Those that this process has closed stay its business.
         .filter(|entry| entry.outcome.is_none() || seen.doings.recorded.contains(&entry.id));
-    names.extend(open.map(|entry| JobName {
-        key: entry.claim.key.clone(),
-        epoch: entry.claim.epoch,
-    }));
+    names.extend(open.map(|entry| entry.claim.job()));
     names.retain(|name| wanted(&name.key));
     let jobs = names.into_iter().map(|name| cared(name, seen)).collect();
     let deadline = match seen.mode {
@@ -156,7 +153,7 @@ fn record(seen: &Observed, care: &Care) -> Option<Next> {
 
 /// Whether `entry` is an open claim on `job`.
 fn claims(entry: &LedgerEntry, job: &JobName) -> bool {
-    entry.outcome.is_none() && entry.claim.key == job.key && entry.claim.epoch == job.epoch
+    entry.outcome.is_none() && entry.claim.job() == *job
 }
 
 /// Returns how an open claim ended, by what deployments and logs show; nothing while that can still change.

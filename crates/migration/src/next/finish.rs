@@ -1,9 +1,9 @@
 //! The job is out: health, firewall, the ledger's last word, and the verdict.
 
-use super::{Action, Care, Next, WaitFor, bounds, done, outcome, wait};
+use super::{Action, Care, Next, WaitFor, bounds, care, done, outcome, wait};
 use crate::{
     EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
-    Plan, Put, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
+    Plan, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
 };
 use app_spec::App;
 use std::time::Duration;
@@ -30,9 +30,7 @@ pub(super) fn repair(seen: &Observed, care: &Care) -> Option<Next> {
     if seen.mode == Mode::Post || flying || !outcome::out(seen, care) || !owed(seen, care) {
         return None;
     }
-    let last = seen.doings.repairs.last();
-    let due = last.map(Put::again_from).filter(|due| seen.now < *due);
-    Some(match due {
+    Some(match care::not_before(&seen.doings.repairs, seen) {
         Some(due) => wait(WaitFor::RepairAgain, elapsed(seen.now, due), due),
         None => Next::Do(Action::Repair(care.names())),
     })

@@ -4,9 +4,9 @@
 
 use super::{Action, Care, Next, WaitFor, bounds, clean, done, finish, may_insert, outcome, wait};
 use crate::{
-    AppView, Contains, Estimate, JobName, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim,
-    Observed, Plan, PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline,
-    elapsed, live_commit, planned_commit,
+    AppView, Contains, Estimate, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
+    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
+    planned_commit,
 };
 use app_spec::{App, Phase};
 use std::time::Duration;
@@ -193,12 +193,8 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
 
 /// What the update of an older claim overwrote is put back before that claim is closed: with it goes the last trace.
 fn overwritten_by(older: &LedgerEntry, plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
-    let job = JobName {
-        key: older.claim.key.clone(),
-        epoch: older.claim.epoch,
-    };
     let left = Care {
-        jobs: vec![clean::cared(job, seen)],
+        jobs: vec![clean::cared(older.claim.job(), seen)],
         ..care.clone()
     };
     if let Some(first) = finish::repair(seen, &left).or_else(|| finish::settle(seen)) {

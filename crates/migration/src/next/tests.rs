@@ -391,30 +391,22 @@ fn what_an_older_update_overwrote_is_put_back_before_its_claim_is_closed() {
     let mut plan = plan();
     plan.epoch = Epoch(1);
     let goal = Goal::Migrate(Box::new(plan));
-    let own = || {
-        let mut own = entry(7, "00:40:00", NONCE);
-        own.claim.epoch = Epoch(1);
-        own
-    };
+    let mut own = entry(7, "00:40:00", NONCE);
+    own.claim.epoch = Epoch(1);
     // Somebody scaled up; the insert of a run that died had been made from what was before, and landed on it.
     let mut edited = deployment("d2", "SUPERSEDED", "00:30:30", &[]);
     edited["spec"]["services"][0]["instance_count"] = json!(3);
-    let rows = |live: &str| {
-        [
-            deployment("d4", live, "00:32:00", &[]),
-            deployment("d3", "SUPERSEDED", "00:31:00", &[job(OTHER_NONCE)]),
-            edited.clone(),
-            deployment("d1", "SUPERSEDED", "00:10:00", &[]),
-        ]
-    };
-    let entries = vec![entry(6, "00:30:00", OTHER_NONCE), own()];
-    let world = claimed(seen("00:40:00", &[], "d4", &rows("ACTIVE")), entries, 7);
+    let rows = [
+        deployment("d4", "ACTIVE", "00:32:00", &[]),
+        deployment("d3", "SUPERSEDED", "00:31:00", &[job(OTHER_NONCE)]),
+        edited,
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let entries = vec![entry(6, "00:30:00", OTHER_NONCE), own];
+    let world = claimed(seen("00:40:00", &[], "d4", &rows), entries, 7);
     let world = with_log(world, "d3", all_done());
-    let job = JobName {
-        key: key(),
-        epoch: Epoch(0),
-    };
-    assert_eq!(next(&goal, &world), Next::Do(Action::Repair(vec![job])));
+    let older = entry(6, "00:30:00", OTHER_NONCE).claim.job();
+    assert_eq!(next(&goal, &world), Next::Do(Action::Repair(vec![older])));
 
     // What can't be put back any more is told before anything goes in, and the claim stays for whoever looks next.
     let mut tried = world;
