@@ -57,6 +57,22 @@ fn the_reply_to_a_write_names_the_deployment_that_it_made() {
 }
 
 #[test]
+fn what_is_under_way_and_what_waits_is_still_to_come() {
+    let slots = |in_progress: Option<&str>, pending: Option<&str>| {
+        let mut app = example("app")["app"].clone();
+        let slot = |id: Option<&str>| id.map(|id| json!({"id": id, "phase": "BUILDING"}));
+        app["in_progress_deployment"] = slot(in_progress).into();
+        app["pending_deployment"] = slot(pending).into();
+        let app = App::from_value(&app).unwrap();
+        let ids = app.to_come().map(|slot| slot.id.to_string());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(slots(Some("d2"), Some("d3")), ["d2", "d3"]);
+    assert_eq!(slots(None, Some("d3")), ["d3"]);
+    assert_eq!(slots(None, None), Vec::<String>::new(), "what is live came");
+}
+
+#[test]
 fn empty_slots_are_no_deployments() {
     let app = App::from_value(&json!({
         "id": "a", "spec": {}, "active_deployment": null, "pinned_deployment": {}
