@@ -202,7 +202,9 @@ impl Care {
         let AppView::Present(app) = &seen.app else {
             return None;
         };
-        if self.jobs.is_empty() && self.in_spec(app).is_empty() {
+        // Who has taken out another's job, that of `also-stale`, sees to what that update overwrote.
+        let idle = self.jobs.is_empty() && seen.doings.removals.is_empty();
+        if idle && self.in_spec(app).is_empty() {
             return None;
         }
         match self.hold(seen) {
