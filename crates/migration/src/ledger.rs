@@ -132,6 +132,26 @@ impl RunRecord {
             epoch: self.epoch,
         }
     }
+
+    /// Returns the claim on its job by whoever takes it out of `app`. It is about no commit of the taker's own.
+    #[must_use]
+    pub fn claim(&self, app: AppId) -> Claim {
+        Claim {
+            version: RECORD_VERSION,
+            key: self.key.clone(),
+            epoch: self.epoch,
+            nonce: self.nonce.clone(),
+            migration: self.migration.clone(),
+            app,
+            steps: self.steps.clone(),
+            mode: self.mode,
+            authority: self.authority.clone(),
+            pull_request: self.pr,
+            sha: None,
+            repository: self.repository.clone(),
+            reason: None,
+        }
+    }
 }
 
 /// Orders ledger entries: a later entry has the greater id.

@@ -209,6 +209,8 @@ pub struct Doings {
     pub claim: Option<MadeClaim>,
     /// The insert this process sent.
     pub insert: Option<Put>,
+    /// The jobs for whose removal this process asked for a claim, whatever came of it.
+    pub claimed_removals: Vec<JobName>,
     /// Removals this process sent, oldest first.
     pub removals: Vec<Put>,
     /// The jobs those removals took out.

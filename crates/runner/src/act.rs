@@ -34,6 +34,7 @@ impl Writer {
     ) {
         match (action, plan) {
             (Action::Claim, Some(plan)) => self.claim(plan, world, tell).await,
+            (Action::ClaimRemoval(claim), _) => self.claim_removal(&claim, world, tell).await,
             (Action::Insert, Some(plan)) => self.insert(plan, world, tell).await,
             (Action::Probe, Some(plan)) => world.probe(plan, tell).await,
             (Action::ReadFirewall, Some(plan)) => world.read_firewall(plan, tell).await,
@@ -106,6 +107,23 @@ impl Writer {
                 self.find_own_claim(ledger.as_ref(), &claim, world).await;
             }
         }
+    }
+
+    /// Says in the ledger that a job is being taken out. DigitalOcean comes first: it goes on without the ledger.
+    async fn claim_removal(&self, claim: &Claim, world: &mut Observer, tell: &mut Teller) {
+        world.seen.doings.claimed_removals.push(claim.job());
+        let Some(ledger) = &self.ledger else { return };
+        if let Err(error) = ledger.append(claim).await {
+            tell.warn(
+                &world.clock,
+                format_args!(
+                    "no claim could be made for the removal of job `{}`, which goes on without it: {}",
+                    claim.job(),
+                    chain(&error)
+                ),
+            );
+        }
+        world.ledger_due = true;
     }
 
     /// A claim whose reply was lost may stand in the ledger: it is found by its nonce.

@@ -5,7 +5,7 @@
 
 use super::repair::lost;
 use super::rules::Rules;
-use super::world::{Bits, Cause, EPOCHS, NOBODY, NONE, Outcome, Put, Row, State, bit};
+use super::world::{Bits, CLAIMS, Cause, EPOCHS, NOBODY, NONE, Outcome, Put, Row, State, bit};
 
 /// The place of the sweeper among the actors.
 pub(super) const SWEEPER: u8 = 2;
@@ -125,6 +125,8 @@ pub(super) enum Do {
     Insert,
     /// Gives up a doubtful insert.
     GiveUp,
+    /// Appends a claim on the epoch whose job it is about to take out.
+    ClaimRemoval(u8),
     /// Sends the update that takes these jobs out.
     Remove(Bits),
     /// Sends the update that puts edits back.
@@ -336,17 +338,27 @@ impl State {
         }
         let inside = self.spec.jobs & jobs;
         let live = self.live().spec.jobs & jobs;
-        if inside != 0 {
-            return Some(Do::Remove(inside));
-        }
-        if live != 0 {
-            return Some(Do::Remove(live));
+        let out = if inside == 0 { live } else { inside };
+        if out != 0 {
+            let claims = self.unclaimed(out, rules).map(Do::ClaimRemoval);
+            return claims.or(Some(Do::Remove(out)));
         }
         match lost(self, jobs, known, rules).edits {
             // Beside another epoch's job nothing is put back; the verdict names it.
             Some(edits) if owed && self.spec.jobs == 0 => Some(Do::Repair(edits)),
             Some(_) | None => Some(Do::Close),
         }
+    }
+
+    /// An epoch among these jobs that no open claim speaks of, where the ledger has room.
+    fn unclaimed(&self, jobs: Bits, rules: &Rules) -> Option<u8> {
+        let is_open = |epoch: u8| {
+            let mut claims = self.claims().iter();
+            claims.any(|claim| claim.epoch == epoch && claim.outcome == Outcome::Open)
+        };
+        (0..EPOCHS)
+            .filter(|_| rules.claims_removals && self.claims().len() < CLAIMS)
+            .find(|epoch| jobs & bit(*epoch) != 0 && !is_open(*epoch))
     }
 
     /// The jobs that a sweep takes out or closes the claims of. The ledger is read for a migration whose jobs the
@@ -396,7 +408,8 @@ impl State {
         }
         let epoch = self.epoch(claim.epoch);
         // Somebody else's claim on an epoch that another one inserted gave way to it.
-        let gave_way = epoch.inserted && self.holders[usize::from(claim.epoch)] != place;
+        let holds = claim.of_removal || self.holders[usize::from(claim.epoch)] == place;
+        let gave_way = epoch.inserted && !holds;
         match epoch.shown {
             Outcome::Open if !self.has_settled(place, rules) => None,
             _ if gave_way => Some(Outcome::Withdrawn),
@@ -409,6 +422,12 @@ impl State {
     /// Carries out what [`State::next`] or [`State::sweep`] said.
     pub(super) fn act(&mut self, me: u8, what: Do, rules: &Rules) {
         match what {
+            Do::ClaimRemoval(epoch) => {
+                let place = self.append(epoch);
+                if let Some(claim) = place.and_then(|place| self.claim_mut(place)) {
+                    claim.of_removal = true;
+                }
+            }
             Do::Remove(jobs) => self.remove(me, jobs),
             Do::Repair(edits) => self.repair(me, edits),
             Do::CloseOlder(place) => {
@@ -535,8 +554,13 @@ impl State {
         let shown = self.epoch(runner.epoch).shown;
         self.report(bit(runner.epoch), runner.known, rules);
         let holder = self.holders[usize::from(runner.epoch)];
-        if shown != Outcome::Open {
-            self.record(holder, shown);
+        for place in (0..CLAIMS as u8).filter(|_| shown != Outcome::Open) {
+            let claim = self.claims().get(usize::from(place)).copied();
+            let of_removal =
+                claim.is_some_and(|claim| claim.of_removal && claim.epoch == runner.epoch);
+            if place == holder || of_removal {
+                self.record(place, shown);
+            }
         }
         if shown == Outcome::NeverStarted && runner.again < TRIES_AGAIN {
             self.runners[usize::from(me)] = Runner {

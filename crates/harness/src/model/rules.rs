@@ -51,6 +51,8 @@ pub(super) struct Rules {
     /// The script itself keeps a mark in the database that it ran.
     pub(super) script_guard: bool,
     pub(super) repair: Repair,
+    /// A job that no open claim speaks of is claimed before it is taken out.
+    pub(super) claims_removals: bool,
     /// A sweeper comes by for ever.
     pub(super) sweeper: bool,
     /// The token belongs to a user who edits nothing by hand.
@@ -85,6 +87,7 @@ pub(super) const PROTOCOL: Rules = Rules {
     commit_check: true,
     script_guard: false,
     repair: Repair::Replay,
+    claims_removals: true,
     sweeper: true,
     own_user: true,
     sees_through: true,

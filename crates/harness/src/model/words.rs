@@ -121,6 +121,7 @@ fn does(me: u8, what: Do, after: &State) -> String {
         }
         Do::Insert => "reads the app and finds it no longer free".to_owned(),
         Do::GiveUp => "gives its doubtful insert up".to_owned(),
+        Do::ClaimRemoval(epoch) => format!("claims the removal of job {epoch}"),
         Do::Remove(jobs) => format!(
             "reads the app and sends the removal of {}",
             set("job", jobs)

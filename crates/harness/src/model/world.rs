@@ -163,6 +163,8 @@ pub(super) struct Claim {
     pub(super) epoch: u8,
     /// Somebody else closed it, for its settle time had passed.
     pub(super) old: bool,
+    /// It was made by whoever takes the job out.
+    pub(super) of_removal: bool,
     pub(super) outcome: Outcome,
 }
 

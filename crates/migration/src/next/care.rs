@@ -6,8 +6,8 @@ use super::{Action, Next, Running, WaitFor, bounds, wait};
 use crate::ledger::{Proof, proof};
 use crate::stage::Stage;
 use crate::{
-    AppView, JobName, LostEdits, Mode, Observed, Plan, Put, PutResult, RunMode, RunRecord, StepRef,
-    after, carried, elapsed, is_live, live, lost_edits,
+    AppView, Claim, JobName, LedgerView, LostEdits, Mode, Observed, Plan, Put, PutResult, RunMode,
+    RunRecord, StepRef, after, carried, elapsed, is_live, live, lost_edits,
 };
 use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
@@ -154,18 +154,7 @@ impl Care {
 
     /// What the job says of itself, wherever it is seen.
     pub(crate) fn record(&self, seen: &Observed) -> Option<RunRecord> {
-        let ours = |record: &RunRecord| self.jobs.iter().any(|job| job.name == record.job());
-        let live = match &seen.app {
-            AppView::Present(app) => RunRecord::all(&app.spec).into_iter().find(ours),
-            AppView::Gone | AppView::Unreachable(_) | AppView::Denied => None,
-        };
-        live.or_else(|| {
-            let specs = seen
-                .deployments
-                .iter()
-                .filter_map(|deployment| deployment.spec.as_ref());
-            specs.flat_map(RunRecord::all).find(ours)
-        })
+        records(seen).find(|record| self.jobs.iter().any(|job| job.name == record.job()))
     }
 
     /// The deployment that our own insert made: by the id that the PUT returned, else the first that carries the job.
@@ -436,9 +425,43 @@ impl Care {
                 elapsed(seen.now, due),
                 until.max(due),
             ),
-            None => Next::Do(Action::Remove(names)),
+            None => match self.unclaimed(&names, seen) {
+                Some(claim) => Next::Do(Action::ClaimRemoval(Box::new(claim))),
+                None => Next::Do(Action::Remove(names)),
+            },
         })
     }
+
+    /// The claim to make before `names` are taken out: on a job of ours that no open claim speaks of, for its run has
+    /// long ended, and somebody brought it back. Should we die with the update under way, and that overwrite an edit,
+    /// nobody would know of it. Asked for once: what the ledger says never holds a removal back.
+    fn unclaimed(&self, names: &[ComponentName], seen: &Observed) -> Option<Claim> {
+        let LedgerView::Entries(entries) = &seen.ledger else {
+            return None;
+        };
+        let app = crate::app_of(seen)?;
+        let is_open = |job: &JobName| {
+            let mut entries = entries.iter().filter(|entry| entry.outcome.is_none());
+            entries.any(|entry| entry.claim.job() == *job)
+        };
+        let bare = records(seen).find(|record| {
+            let job = record.job();
+            names.contains(&job.component())
+                && !seen.doings.claimed_removals.contains(&job)
+                && !is_open(&job)
+        });
+        bare.map(|record| record.claim(app.id.clone()))
+    }
+}
+
+/// What the jobs of ours say of themselves, those in the app first, then those of its deployments.
+fn records(seen: &Observed) -> impl Iterator<Item = RunRecord> {
+    let live = crate::app_of(seen).map(|app| &app.spec);
+    let specs = seen
+        .deployments
+        .iter()
+        .filter_map(|deployment| deployment.spec.as_ref());
+    live.into_iter().chain(specs).flat_map(RunRecord::all)
 }
 
 /// From when on the last of `puts` may be sent again, where that is still to come.

@@ -12,7 +12,8 @@ mod insert;
 mod outcome;
 
 use crate::{
-    AppView, EntryId, JobName, Key, LedgerOutcome, Mode, Observed, Plan, Reason, Stop, Verdict,
+    AppView, Claim, EntryId, JobName, Key, LedgerOutcome, Mode, Observed, Plan, Reason, Stop,
+    Verdict,
 };
 use app_spec::{ComponentName, DeploymentId, Phase};
 use jiff::Timestamp;
@@ -75,6 +76,8 @@ pub enum Next {
 pub enum Action {
     /// Append a claim for the plan's epoch to the ledger.
     Claim,
+    /// Append this claim on a job that is about to be taken out and that no open claim speaks of.
+    ClaimRemoval(Box<Claim>),
     /// Read the app, edit, PUT at once: the plan's job goes in.
     Insert,
     /// Read the log of `job` on `deployment`.

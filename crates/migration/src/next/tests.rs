@@ -109,6 +109,11 @@ fn seen(now: &str, jobs: &[Value], active: &str, deployments: &[Value]) -> Obser
             .map(|one| Deployment::from_value(one).unwrap())
             .collect(),
         ledger: LedgerView::Entries(Vec::new()),
+        // Whoever takes the job out has said so in the ledger; one test is about that.
+        doings: Doings {
+            claimed_removals: vec![job_name()],
+            ..Doings::default()
+        },
         ..Observed::nothing(time(now), Mode::Main)
     }
 }

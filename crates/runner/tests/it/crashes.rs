@@ -203,6 +203,103 @@ async fn a_run_killed_during_its_clean_up_is_finished_by_the_sweeper() {
     }
 }
 
+/// A migration that ended well, and whose job somebody's stale copy of the spec has brought back after its lease.
+async fn brought_back() -> Box_ {
+    let harbour = harbour();
+    let stale = async {
+        while harbour.spec().get("jobs").is_none() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        harbour.spec()
+    };
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (ended, stale) = tokio::join!(run, stale);
+    assert_eq!(ended.reason, Reason::Done);
+    tokio::time::sleep(Duration::from_secs(4 * 3600)).await;
+    harbour
+        .world
+        .edit_spec("shop", "terraform@example.com", |spec| *spec = stale)
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    harbour
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_removal_of_a_sweeper_that_died_overwrote_is_put_back_by_the_next_one() {
+    let harbour = brought_back().await;
+    let sent = harbour.puts().len();
+    let late = FaultKind::AppliedLate { seconds: 100 };
+    harbour.world.arm(Fault::next("apps.update", late));
+    let sweeper = open(harbour.world.clone(), harbour.ledger.clone());
+    let under_way = async {
+        while harbour.puts().len() == sent {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        ended = runner::clean(&sweeper.harbor, CleanUp::default(), Mode::Sweep) => panic!("it ended: {:?}", ended.reason),
+        () = under_way => {}
+    }
+    let outcomes = |harbour: &Box_| -> Vec<Option<LedgerOutcome>> {
+        harbour
+            .ledger
+            .all()
+            .into_iter()
+            .map(|entry| entry.outcome)
+            .collect()
+    };
+    assert_eq!(
+        outcomes(&harbour),
+        [Some(LedgerOutcome::Done), None],
+        "an open claim speaks of the removal"
+    );
+    harbour
+        .world
+        .edit_spec("shop", "mona@example.com", |spec| {
+            spec["services"][0]["instance_count"] = serde_json::json!(2);
+        })
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    let ended = swept(&harbour).await;
+    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
+    let spec = harbour.spec();
+    assert!(spec.get("jobs").is_none(), "{spec:#}");
+    assert_eq!(spec["services"][0]["instance_count"], 2, "{spec:#}");
+    assert_eq!(outcomes(&harbour), vec![Some(LedgerOutcome::Done); 2]);
+    assert_eq!(ran_steps(&harbour), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_fails_holds_no_removal_back() {
+    let mut harbour = brought_back().await;
+    harbour.harbor.ledger = Some(Arc::new(TakesNoClaim(harbour.ledger.clone())));
+    let ended = runner::clean(&harbour.harbor, CleanUp::default(), Mode::Sweep).await;
+    assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
+    assert!(harbour.spec().get("jobs").is_none());
+    assert_eq!(harbour.ledger.all().len(), 1);
+}
+
+/// A ledger that can be read and takes nothing more in.
+struct TakesNoClaim(MemoryLedger);
+
+impl Ledger for TakesNoClaim {
+    fn append<'a>(&'a self, _: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>> {
+        Box::pin(async { Err(LedgerError::Unreachable("it is full".into())) })
+    }
+
+    fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>> {
+        self.0.entries(key)
+    }
+
+    fn record<'a>(
+        &'a self,
+        entry: EntryId,
+        outcome: &'a LedgerOutcome,
+    ) -> BoxFuture<'a, Result<(), LedgerError>> {
+        self.0.record(entry, outcome)
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_migrations_job_left_by_a_killed_run_is_cleared_first() {
     let harbour = harbour();

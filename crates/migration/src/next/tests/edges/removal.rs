@@ -73,3 +73,51 @@ fn a_refused_removal_is_tried_again_for_ten_minutes() {
         "one that was taken has no such bound"
     );
 }
+
+#[test]
+fn a_job_whose_claims_are_closed_is_claimed_before_it_is_taken_out() {
+    let jobs = [job(NONCE)];
+    let rows = [
+        deployment("d3", "ACTIVE", "00:50:00", &jobs),
+        deployment("d2", "SUPERSEDED", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let world = |spec: &[Value], ledger| {
+        let world = sweeping(seen("01:00:00", spec, "d3", &rows));
+        let mut world = with_log(with_log(world, "d2", all_done()), "d3", disarmed());
+        world.doings.claimed_removals.clear();
+        world.ledger = ledger;
+        world
+    };
+    let closed = LedgerEntry {
+        outcome: Some(LedgerOutcome::Done),
+        ..entry(1, "00:30:30", NONCE)
+    };
+    let again = Claim {
+        pull_request: Some(428),
+        ..entry(2, "01:00:00", NONCE).claim
+    };
+    let claim = Next::Do(Action::ClaimRemoval(Box::new(again)));
+    let entries =
+        |all: &[&LedgerEntry]| LedgerView::Entries(all.iter().copied().cloned().collect());
+    let ended = || entries(&[&closed]);
+    assert_eq!(next(&sweep(), &world(&jobs, ended())), claim);
+    assert_eq!(
+        next(&sweep(), &world(&[], ended())),
+        claim,
+        "an update that replaces what is live may overwrite an edit, too"
+    );
+    assert_eq!(next(&sweep(), &world(&jobs, entries(&[]))), claim);
+
+    let mut asked = world(&jobs, ended());
+    asked.doings.claimed_removals = vec![job_name()];
+    assert_eq!(next(&sweep(), &asked), remove(), "it is asked for once");
+    let open = entries(&[&closed, &entry(2, "01:00:00", NONCE)]);
+    assert_eq!(next(&sweep(), &world(&jobs, open)), remove());
+    let silent = world(&jobs, LedgerView::Unreachable);
+    assert_eq!(
+        next(&sweep(), &silent),
+        remove(),
+        "a ledger that gives no answer holds nothing back"
+    );
+}
