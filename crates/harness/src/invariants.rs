@@ -24,6 +24,8 @@ pub(crate) struct Violation {
 
 /// How many DigitalOcean calls a run may make for each deployment with a job of ours that it follows.
 const CALLS: usize = 300;
+/// How many more for each deployment of somebody else's that it waits for.
+const WAITED: usize = 60;
 /// How many more for each that failed: itself, and a look before it is made again.
 const AGAIN: usize = 3;
 /// How much longer than its deadline a run may take: one last request's own deadline.
@@ -328,7 +330,7 @@ impl<'a> Judge<'a> {
         wanted
     }
 
-    /// Whether an automatic rollback answers a deployment in which a job of ours failed.
+    /// Whether an automatic rollback answers a deployment in which a job of ours failed, or such a rollback that failed.
     fn failed_by_us(&self, rollback: &Row, anew: Anew) -> bool {
         let Some(failed) = &rollback.previous else {
             return false;
@@ -338,6 +340,9 @@ impl<'a> Judge<'a> {
         let Some(place) = rows.iter().position(|row| row.id == *failed) else {
             return false;
         };
+        if rows[place].cause.1 == "AUTO_ROLLBACK" {
+            return self.failed_by_us(&rows[place], anew);
+        }
         let again = rows.get(place + 1).is_some_and(|before| {
             ours(&before.spec).is_empty() && !ours(&rows[place].spec).is_empty()
         });
@@ -606,10 +611,17 @@ impl<'a> Judge<'a> {
             let mine = self.put_in_by(sent.process);
             let mut carried = ours(&json_of(put)["spec"]);
             carried.retain(|name| mine.contains(name));
-            // A rollback may have taken it out meanwhile.
-            let taken_out = self.all_deployments().any(|one| {
-                one.created_at > put.at && one.created_at <= sent.at && ours(&one.spec).is_empty()
-            });
+            // Somebody may have taken it out meanwhile, within the same second, too.
+            let carries = |one: &Row| ours(&one.spec).iter().any(|name| carried.contains(name));
+            let since = self
+                .all_deployments()
+                .take_while(|one| one.created_at >= put.at);
+            let mut since: Vec<&Row> = since.filter(|one| one.created_at <= sent.at).collect();
+            since.reverse();
+            let taken_out = since
+                .iter()
+                .skip_while(|one| !carries(one))
+                .any(|one| !carries(one));
             if !carried.is_empty() && !taken_out {
                 let what = format!("the firewall was written while {carried:?} was in the app");
                 self.broke("C5 order", what);
@@ -640,6 +652,17 @@ impl<'a> Judge<'a> {
             // Another run's job is that run's to answer for.
             left.retain(|name| *name == job.to_string());
         }
+        // Nor is what somebody brings back in the very second in which it last looks.
+        let mut looks = self.played.journal.sent.iter().rev();
+        let looked = looks.find(|sent| sent.process == gone.number && sent.call == "apps.get");
+        let brought_back = |name: &String| {
+            self.all_deployments().any(|one| {
+                one.user.as_deref() != Some(PILOT)
+                    && looked.is_some_and(|sent| one.created_at >= sent.at)
+                    && ours(&one.spec).contains(name)
+            })
+        };
+        left.retain(|name| !brought_back(name));
         if verdict.clean_up == CleanUpAxis::Verified && !left.is_empty() {
             self.broke(
                 "C6 clean-up",
@@ -797,12 +820,15 @@ impl<'a> Judge<'a> {
             .collect();
         let failed = calls.iter().filter(|sent| sent.fault.is_some()).count();
         let calls = calls.len();
-        let followed = self
+        let (followed, others) = self
             .all_deployments()
             .filter(|one| one.phase_at >= gone.started && one.created_at <= gone.at)
-            .filter(|one| !ours(&one.spec).is_empty())
-            .count();
-        if calls > CALLS * followed.max(1) + AGAIN * failed {
+            .partition::<Vec<&Row>, _>(|one| !ours(&one.spec).is_empty());
+        let others = others
+            .iter()
+            .filter(|one| one.user.as_deref() != Some(PILOT) && one.cause.1 != "AUTO_ROLLBACK");
+        let most = CALLS * followed.len().max(1) + WAITED * others.count() + AGAIN * failed;
+        if calls > most {
             self.broke("C12 calls", format!("{} made {calls} calls", gone.role));
         }
     }

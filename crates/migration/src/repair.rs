@@ -199,8 +199,9 @@ impl Replay {
         for row in rows.get(start + 1..)? {
             let spec = plain(row)?;
             let written = past.written(row, &spec, seen);
+            let answers_us = past.answers_us(row, seen);
             match &row.cause_kind {
-                CauseKind::AutoRollback => replay.rolled_back(row, &spec, &past, seen),
+                CauseKind::AutoRollback => replay.rolled_back(row, &spec, &past, answers_us),
                 CauseKind::ManualRollback => replay.goes_back(&spec),
                 _ if row.user_action.as_deref().is_some_and(goes_back) => replay.goes_back(&spec),
                 _ if written == Some(WrittenFor::Job) => replay.overwritten(&spec),
@@ -218,7 +219,7 @@ impl Replay {
                     replay.edited(&spec, row.user_action.is_some() || row.caused_by.is_some());
                 }
             }
-            past.note(row, spec, written.is_some(), &replay);
+            past.note(row, spec, written.is_some() || answers_us, &replay);
         }
         Some(replay)
     }
@@ -336,12 +337,8 @@ impl Replay {
 
     /// The platform's answer to a failed deployment. Whether it takes the spec back with it is not known.
     ///
-    /// Where it was our own update that failed, or our job in somebody else's, the rollback is ours as much as the
-    /// insert was, and takes nobody's edit back.
-    fn rolled_back(&mut self, row: &Deployment, spec: &AppSpec, past: &Past<'_>, seen: &Observed) {
-        let ours = row
-            .rolls_back()
-            .is_some_and(|failed| past.ours.contains(&failed) || failed_by_us(&failed, seen));
+    /// One that answers us takes nobody's edit back.
+    fn rolled_back(&mut self, row: &Deployment, spec: &AppSpec, past: &Past<'_>, answers_us: bool) {
         let cloned = row.cloned_from.as_ref();
         let wanted_then = past
             .wanted
@@ -350,7 +347,7 @@ impl Replay {
             .map_or(spec, |(_, wanted)| wanted);
         let reverted = self.branches.iter().map(|branch| {
             let mut branch = branch.clone();
-            if !ours {
+            if !answers_us {
                 branch.wanted = wanted_then.clone();
             }
             branch.holds(spec);
@@ -414,7 +411,7 @@ struct Past<'a> {
     last: BTreeSet<JobName>,
     /// What was wanted when each deployment was made.
     wanted: Vec<(DeploymentId, AppSpec)>,
-    /// The deployments that updates of ours made.
+    /// The deployments that updates of ours made, and the platform's rollbacks of them.
     ours: Vec<DeploymentId>,
 }
 
@@ -451,6 +448,15 @@ impl Past<'_> {
         };
         let ours = by_us && (brings || takes || self.undoes_others(spec)) && self.held_before(spec);
         ours.then_some(WrittenFor::Job)
+    }
+
+    /// Whether `row` is the platform's answer to a failure of ours: of our own update, of our job in somebody else's, or
+    /// of such a rollback itself. Then it is ours as much as the insert was.
+    fn answers_us(&self, row: &Deployment, seen: &Observed) -> bool {
+        row.cause_kind == CauseKind::AutoRollback
+            && row
+                .rolls_back()
+                .is_some_and(|failed| self.ours.contains(&failed) || failed_by_us(&failed, seen))
     }
 
     /// The spec with that fingerprint, where the register once held it.

@@ -274,6 +274,16 @@ fn the_rollback_of_our_own_failed_job_takes_nobodys_edit_back() {
 }
 
 #[test]
+fn the_rollback_after_a_rollback_of_ours_that_failed_takes_nobodys_edit_back_either() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .rolled_back(0, true)
+        .rolled_back(0, false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
+#[test]
 fn the_rollback_of_somebodys_own_failed_edit_may_take_it_back() {
     let mut edited = spec(9, 1);
     edited["jobs"] = json!([job()]);
