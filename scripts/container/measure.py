@@ -24,7 +24,7 @@ RUN = {"mode": "run", "migration": "good"}
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--image", default="harbor-pilot")
-parser.add_argument("--simulator", default=ROOT / "target/release/harbor-pilot", type=pathlib.Path)
+parser.add_argument("--simulator", default=ROOT / "target/debug/harbor-pilot", type=pathlib.Path)
 arguments = parser.parse_args()
 
 
