@@ -46,7 +46,7 @@ fn root() -> PathBuf {
 
 /// The rows of a page's tables whose first cell is a number, or a letter and a number, as (first cell, last cell).
 fn numbered_rows(page: &str) -> Vec<(String, String)> {
-    let row = Regex::new(r"^\| (B?[0-9]+) \|.* \| (.+) \|$").unwrap();
+    let row = Regex::new(r"^\| ([BI]?[0-9]+) \|.* \| (.+) \|$").unwrap();
     page.lines()
         .filter_map(|line| row.captures(line))
         .map(|found| (found[1].to_owned(), found[2].to_owned()))
@@ -179,6 +179,15 @@ fn the_page_of_rows_holds_all_of_them_and_names_tests_that_there_are() {
 fn the_threat_model_names_tests_that_there_are() {
     let rows = (1..=18).map(|row| row.to_string());
     assert_eq!(checked("threat-model.md"), rows.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_invariant_names_tests_that_there_are() {
+    let invariants = (1..=10).map(|row| format!("I{row}"));
+    assert_eq!(
+        checked("reliability.md")[..10],
+        invariants.collect::<Vec<_>>()
+    );
 }
 
 #[test]
