@@ -403,6 +403,60 @@ async fn a_schedule_takes_out_what_a_killed_run_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_schedule_claims_a_job_that_came_back_before_it_takes_it_out() {
+    let stage = Stage::new();
+    let before = stage.spec();
+    stage.open(428, "columns", &[(TER_235, &good())]);
+    stage.label(428, "needs-migration");
+    let stale = async {
+        while stage.world.executions().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        stage.spec()
+    };
+    let merged = Box::pin(stage.merge(&[428]));
+    let (ran, stale) = tokio::join!(merged, stale);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let hours = |hours: u64| tokio::time::sleep(std::time::Duration::from_secs(hours * 3600));
+    hours(5).await;
+    stage
+        .world
+        .edit_spec("shop", "terraform@example.com", |spec| *spec = stale)
+        .unwrap();
+    hours(1).await;
+    let swept = stage
+        .step("schedule", &serde_json::json!({ "schedule": "23 * * * *" }))
+        .await;
+    assert_eq!(swept.code, 0, "{}\n{}", swept.out, swept.err);
+    assert_eq!(stage.spec(), before);
+    let claims = stage.github(|github, _| {
+        let claims = github.deployments(stage::REPO).into_iter();
+        let ended = claims.map(|one| {
+            let last = one.statuses.last().map(|last| last.state.clone());
+            (one.reference.clone(), last)
+        });
+        ended.collect::<Vec<_>>()
+    });
+    let success = Some("success".to_owned());
+    assert_eq!(claims.len(), 2, "{claims:?}");
+    assert!(
+        claims.contains(&("main".to_owned(), success.clone())),
+        "{claims:?}"
+    );
+    assert!(
+        claims.iter().all(|(_, ended)| *ended == success),
+        "{claims:?}"
+    );
+    let again = stage.by_hand(&[("migration", "ter-235")]).await;
+    assert!(
+        again.out.contains("nothing is run") || again.summary.contains("already"),
+        "{}",
+        again.out
+    );
+    assert_eq!(stage.puts(), 3, "what is done stays done");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_comment_is_edited_at_a_pace_that_github_bears() {
     let stage = Stage::new();
     stage.open(428, "columns", &[(TER_235, &good())]);
