@@ -7,8 +7,8 @@ use crate::observe::Observer;
 use digitalocean::Error;
 use migration::{
     AppView, CleanUpAxis, EpochState, FirewallPolicy, FirewallView, HealthSample, History, JobName,
-    Key, LedgerOutcome, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request, Verdict,
-    insertion,
+    Key, LedgerOutcome, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request, Stop,
+    Verdict, insertion,
 };
 
 /// Looks at everything and makes the plan; the platform itself validates the edited spec.
@@ -258,6 +258,7 @@ pub(crate) fn unseen(world: &Observer) -> Option<Refusal> {
             format!("cannot find app `{}`", world.app),
             "Check the `app` input: an app's id or name, as `doctl apps list` or the control panel shows it. A token of another team sees other apps.",
         )),
+        AppView::Unreachable(_) if world.seen.stop == Some(Stop::Signal) => Some(interrupted()),
         AppView::Denied | AppView::Unreachable(_) => Some(match &world.platform_error {
             Some(error) => of_error(error),
             None => Refusal::new(

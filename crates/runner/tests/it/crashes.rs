@@ -342,6 +342,31 @@ async fn stopped_when(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_during_the_first_look_is_told_as_that() {
+    for mode in [None, Some(Mode::Sweep), Some(Mode::Post)] {
+        let harbour = harbour();
+        let silence = FaultKind::Timeout {
+            applied: Applied::No,
+        };
+        harbour.world.arm(Fault::next("apps.get", silence));
+        let run = async {
+            match mode {
+                None => runner::migrate(&harbour.harbor, harbour.request(STEPS)).await,
+                Some(mode) => runner::clean(&harbour.harbor, CleanUp::default(), mode).await,
+            }
+        };
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            harbour.stop.stop();
+            tokio::time::Instant::now()
+        };
+        let (ended, asked) = tokio::join!(run, stop);
+        assert_eq!(ended.reason, Reason::Interrupted, "{mode:?}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{mode:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_while_the_job_is_built_has_its_deployment_cancelled_and_the_job_taken_out() {
     let harbour = harbour();
     let before = harbour.spec();
