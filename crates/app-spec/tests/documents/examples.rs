@@ -82,6 +82,17 @@ fn empty_slots_are_no_deployments() {
 }
 
 #[test]
+fn a_job_may_run_as_long_as_its_timeout_says_where_it_says_so() {
+    let timeout = |timeout: Value| {
+        let spec = spec(json!({"name": "shop", "jobs": [{"name": "nightly", "timeout": timeout}]}));
+        spec.job("nightly").unwrap().timeout()
+    };
+    assert_eq!(timeout(json!("30m")), Some(Duration::from_secs(1800)));
+    assert_eq!(timeout(Value::Null), None);
+    assert_eq!(timeout(json!("soon")), None);
+}
+
+#[test]
 fn the_spec_is_seen_through_lenses() {
     let shop = shop();
     assert_eq!(shop.name(), "shop");
