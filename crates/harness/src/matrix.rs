@@ -2,7 +2,8 @@
 //!
 //! A place is found by watching a run of the situation in which nothing goes wrong with a request: one for each call
 //! and each number of writes before it (a read before the claim and the same read after the insert are two places), the
-//! first of them and, where there are many, the last.
+//! first of them and, where there are many, the last. Those of the first runner; and of the others, the calls that it
+//! does not make.
 
 use crate::choice::{
     Act, Choice, Edit, FaultName, Position, Recovery, Setting, Steps, Wants, When, Who, word,
@@ -195,85 +196,96 @@ pub(crate) struct Cell {
     pub(crate) choices: Vec<Choice>,
 }
 
-/// A place where the first runner makes a request.
-type Site = (&'static str, u32);
+/// A place where a process makes a request: which one, the call, and how often it has made that by then.
+type Site = (Who, &'static str, u32);
 
-/// Returns the places of a situation.
-fn sites(script: &[Choice]) -> Vec<Site> {
+/// Returns the places of a situation, those of `who`.
+fn sites(script: &[Choice], who: impl Fn(Who, &'static str) -> bool) -> Vec<Site> {
     let played = scene::play(script);
-    let mut found: BTreeMap<(&'static str, u32), Vec<u32>> = BTreeMap::new();
-    for sent in played
-        .journal
-        .sent
-        .iter()
-        .filter(|sent| sent.who == Who::Main)
-    {
-        found
-            .entry((sent.call, sent.writes_before))
-            .or_default()
-            .push(sent.nth);
+    let mut found: BTreeMap<(Who, &'static str, u32), Vec<u32>> = BTreeMap::new();
+    for sent in &played.journal.sent {
+        if who(sent.who, sent.call) {
+            found
+                .entry((sent.who, sent.call, sent.writes_before))
+                .or_default()
+                .push(sent.nth);
+        }
     }
     let mut sites = BTreeSet::new();
-    for ((call, _), all) in found {
-        sites.extend(all.first().map(|nth| (call, *nth)));
+    for ((who, call, _), all) in found {
+        sites.extend(all.first().map(|nth| (who, call, *nth)));
         if all.len() > 3 {
-            sites.extend(all.last().map(|nth| (call, *nth)));
+            sites.extend(all.last().map(|nth| (who, call, *nth)));
         }
     }
     sites.into_iter().collect()
 }
 
+/// Returns the places of a situation, each with those who may come after it, by their number.
+fn places(script: &[Choice]) -> Vec<(Site, Vec<usize>)> {
+    let ours = sites(script, |who, _| who == Who::Main);
+    let made: BTreeSet<&str> = ours.iter().map(|(_, call, _)| *call).collect();
+    let mut places: BTreeMap<Site, Vec<usize>> = BTreeMap::new();
+    for (number, recovery) in recoveries().into_iter().enumerate() {
+        let script: Vec<Choice> = script.iter().cloned().chain(recovery).collect();
+        let others = |who, call| matches!(who, Who::Second | Who::Later) && !made.contains(call);
+        for site in ours.iter().copied().chain(sites(&script, others)) {
+            places.entry(site).or_default().push(number);
+        }
+    }
+    places.into_iter().collect()
+}
+
 /// Returns every cell, or one of each `stride` of them: evenly spread, with every call and outcome in it.
 pub(crate) fn cells(stride: usize) -> Vec<Cell> {
     let (mut cells, mut number) = (Vec::new(), 0_usize);
-    let outcomes = outcomes();
+    let (outcomes, recoveries) = (outcomes(), recoveries());
     let mut covered: BTreeSet<(&str, String)> = BTreeSet::new();
     for (name, script) in scripts() {
-        for (call, nth) in sites(&script) {
+        for ((of, site, nth), after) in places(&script) {
             for outcome in &outcomes {
+                let call = site.to_owned();
                 let (word, choice) = match outcome {
-                    Outcome::Fault(fault) => {
-                        let (call, fault) = (call.to_owned(), *fault);
-                        let of = Who::Main;
-                        (
-                            word(&fault),
-                            Choice::Fault {
-                                of,
-                                call,
-                                nth,
-                                times: 1,
-                                fault,
-                            },
-                        )
-                    }
-                    Outcome::Kill(at) => {
-                        let (call, at) = (call.to_owned(), *at);
-                        (
-                            format!("killed {}", word(&at)),
-                            Choice::Kill {
-                                of: Who::Main,
-                                call,
-                                nth,
-                                at,
-                            },
-                        )
-                    }
+                    Outcome::Fault(fault) => (
+                        word(fault),
+                        Choice::Fault {
+                            of,
+                            call,
+                            nth,
+                            times: 1,
+                            fault: *fault,
+                        },
+                    ),
+                    Outcome::Kill(at) => (
+                        format!("killed {}", word(at)),
+                        Choice::Kill {
+                            of,
+                            call,
+                            nth,
+                            at: *at,
+                        },
+                    ),
                 };
-                for (place, recovery) in recoveries().into_iter().enumerate() {
+                for place in &after {
                     number += 1;
                     // A stride that shares no factor with 4 or 21 walks through all outcomes and recoveries.
-                    let first_of_its_kind =
-                        place == covered.len() % 4 && covered.insert((call, word.clone()));
+                    let first_of_its_kind = *place == after[covered.len() % after.len()]
+                        && covered.insert((site, word.clone()));
                     if !number.is_multiple_of(stride) && !first_of_its_kind {
                         continue;
                     }
                     let mut choices = script.clone();
                     choices.push(choice.clone());
-                    choices.extend(recovery);
+                    choices.extend(recoveries[*place].clone());
                     cells.push(Cell {
                         name: format!(
-                            "{name} | {call} {nth} | {word} | {}",
-                            ["nobody", "post", "sweep", "re-run"][place]
+                            "{name} | {}{site} {nth} | {word} | {}",
+                            if of == Who::Main {
+                                String::new()
+                            } else {
+                                format!("{}'s ", self::word(&of))
+                            },
+                            ["nobody", "post", "sweep", "re-run"][*place]
                         ),
                         choices,
                     });
@@ -397,7 +409,7 @@ fn outcome_names() -> Vec<(&'static str, String)> {
 pub(crate) fn holes(coverage: &Coverage) -> Vec<String> {
     let mut calls: BTreeSet<&'static str> = BTreeSet::new();
     for (_, script) in scripts() {
-        calls.extend(sites(&script).into_iter().map(|(call, _)| call));
+        calls.extend(places(&script).into_iter().map(|((_, call, _), _)| call));
     }
     let mut holes = Vec::new();
     for call in calls {
