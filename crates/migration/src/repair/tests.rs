@@ -43,10 +43,11 @@ fn spec(web: u64, worker: u64) -> Value {
 }
 
 /// The write log as it is told, oldest first.
+#[derive(Clone)]
 struct Log {
     rows: Vec<Value>,
     /// What this process remembers of its own updates.
-    sent: Vec<Put>,
+    sent: Vec<Wrote>,
     pinned: bool,
 }
 
@@ -94,22 +95,31 @@ impl Log {
 
     fn named(self) -> Self {
         let id = DeploymentId::new(format!("d{}", self.rows.len() - 1));
-        self.replied(PutResult::Applied(Some(id)))
+        self.replied(PutResult::Applied(Some(id)), WrittenFor::Job)
+    }
+
+    /// An update of this process that puts an edit back, made from `read`.
+    fn repaired(self, read: &Value, spec: Value) -> Self {
+        let read = Fingerprint::without_secrets(&AppSpec::from_value(read.clone()).unwrap());
+        let id = DeploymentId::new(format!("d{}", self.rows.len()));
+        self.ours(spec, false)
+            .replied(PutResult::Applied(Some(id)), WrittenFor::Repair(read))
     }
 
     /// The newest row is what this process sent; the reply named no deployment.
     fn unnamed(self) -> Self {
-        self.replied(PutResult::Applied(None))
+        self.replied(PutResult::Applied(None), WrittenFor::Job)
     }
 
-    fn replied(mut self, outcome: PutResult) -> Self {
+    fn replied(mut self, outcome: PutResult, what_for: WrittenFor) -> Self {
         let row = Deployment::from_value(self.rows.last().unwrap()).unwrap();
-        self.sent.push(Put {
+        let put = Put {
             at: row.created_at.unwrap(),
             outcome,
             sent: Fingerprint::without_secrets(&row.spec.unwrap()),
             retry_after: None,
-        });
+        };
+        self.sent.push(Wrote { put, what_for });
         self
     }
 
@@ -157,14 +167,7 @@ impl Log {
             deployments: rows
                 .map(|row| Deployment::from_value(row).unwrap())
                 .collect(),
-            wrote: self
-                .sent
-                .iter()
-                .map(|put| Wrote {
-                    put: put.clone(),
-                    what_for: WrittenFor::Job,
-                })
-                .collect(),
+            wrote: self.sent.clone(),
             ..Observed::nothing("2026-02-18T01:00:00Z".parse().unwrap(), Mode::Main)
         };
         (app, seen)
@@ -334,6 +337,50 @@ fn a_persons_rollback_that_we_overtook_is_told_and_not_put_back() {
             "workers[worker].instance_count"
         ]
     );
+}
+
+#[test]
+fn a_persons_rollback_that_a_repair_of_ours_overtook_is_told_and_not_put_back() {
+    let overwritten = log(spec(4, 4))
+        .edit(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .ours(spec(1, 1), false);
+    let repaired = |log: Log| log.repaired(&spec(1, 1), spec(1, 3)).lost(spec(1, 3));
+    assert_eq!(repaired(overwritten.clone()), NOTHING, "nobody rolled back");
+    let lost = repaired(overwritten.roll_back(0));
+    assert_eq!(lost.spec, None);
+    assert_eq!(
+        lost.conflicts,
+        [
+            "services[web].instance_count",
+            "workers[worker].instance_count"
+        ]
+    );
+}
+
+#[test]
+fn an_update_that_no_deployment_shows_may_still_arrive_for_three_minutes() {
+    let sent = |outcome| {
+        let mut log = log(spec(1, 1)).ours(spec(1, 1), true);
+        log = log.replied(outcome, WrittenFor::Job);
+        log.rows.pop();
+        log
+    };
+    let at = |log: &Log, now: &str| {
+        let (_, mut seen) = log.seen(spec(1, 1));
+        seen.now = format!("2026-02-18T{now}Z").parse().unwrap();
+        unsettled(&seen).map(|until| until.to_string())
+    };
+    let doubtful = sent(PutResult::Ambiguous);
+    let until = Some("2026-02-18T00:33:01Z".to_owned());
+    assert_eq!(at(&doubtful, "00:30:01"), until);
+    assert_eq!(at(&doubtful, "00:33:00"), until);
+    assert_eq!(at(&doubtful, "00:33:01"), None);
+    assert_eq!(at(&sent(PutResult::NotApplied), "00:30:01"), None);
+    let shown = log(spec(1, 1)).ours(spec(1, 1), true);
+    let shown = shown.replied(PutResult::Ambiguous, WrittenFor::Job);
+    assert_eq!(at(&shown, "00:30:01"), None);
 }
 
 #[test]
