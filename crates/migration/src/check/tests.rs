@@ -38,6 +38,7 @@ fn found(command: &str) -> Vec<Syntax> {
 #[case::comment("a # b | c", &[S::Comment])]
 #[case::no_comment("echo a#b", &[])]
 #[case::here_document("cat <<EOF\na | b && c\n'\nEOF", &[S::Redirection])]
+#[case::here_document_after_blanks("cat << \tEOF\na | b && c\nEOF", &[S::Redirection])]
 #[case::here_document_then_more("cat <<'E O'\nx | y\nE O\nb", &[S::Newline, S::Redirection])]
 #[case::here_document_with_tabs("cat <<-EOF\n\tx | y\n\tEOF\nb", &[S::Newline, S::Redirection])]
 #[case::here_string("cat <<< word", &[S::Redirection])]
