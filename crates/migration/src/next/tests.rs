@@ -1066,6 +1066,29 @@ fn the_sweeper_closes_the_claim_of_a_run_that_died_before_its_insert() {
 }
 
 #[test]
+fn a_sweeper_that_took_nothing_out_says_that_nothing_was_to_be_done() {
+    let world = sweeping(put_back(all_done()));
+    let ended = |doings: Doings| {
+        let mut world = world.clone();
+        world.ledger = LedgerView::Entries(vec![entry(7, "00:30:30", NONCE)]);
+        world.doings = Doings {
+            recorded: vec![EntryId(7)],
+            ..doings
+        };
+        let verdict = verdict(next(&sweep(), &world));
+        (verdict.clean_up, verdict.reason)
+    };
+    let nothing = ended(Doings::default());
+    assert_eq!(nothing, (CleanUpAxis::NotNeeded, Reason::Cleaned));
+    let removals = world.doings.removals.clone();
+    let removed = ended(Doings {
+        removals,
+        ..Doings::default()
+    });
+    assert_eq!(removed, (CleanUpAxis::Verified, Reason::Cleaned));
+}
+
+#[test]
 fn a_clean_up_that_went_live_between_two_reads_is_not_sent_again() {
     // The app was read before the list: its slot still names the deployment that ran the job.
     let mut world = put_back(all_done());

@@ -1107,6 +1107,10 @@ fn the_estimate_is_measured_on_good_deployments() {
         (estimate.to_start, estimate.measured),
         (Duration::from_secs(10 * 60), false)
     );
+    assert_eq!(
+        (estimate.job, estimate.clean_up),
+        (Duration::from_secs(2 * 60), Duration::from_secs(10 * 60))
+    );
 }
 
 /// Without a believable span the lease would be no guard.

@@ -78,6 +78,11 @@ fn control_characters_and_tricks_of_direction_go() {
     fg
     "#);
     assert_eq!(clean("open \u{1b}]0;never closed\nnext"), "open \nnext");
+    assert_eq!(
+        clean("a\u{85}b\u{2028}c\u{2029}d"),
+        "a\nb\nc\nd",
+        "whatever somebody takes for the end of a line is one"
+    );
 }
 
 #[test]
@@ -98,6 +103,10 @@ fn secrets_that_overlap_leave_nothing() {
 #[test]
 fn short_values_are_not_looked_for() {
     assert_eq!(knowing(&["prod", ""]).clean("in prod").as_str(), "in prod");
+    let five = knowing(&["hello"]);
+    assert_eq!(five.clean("say hello").as_str(), "say hello");
+    let six = knowing(&["hunter"]);
+    assert!(!six.clean("say hunter").as_str().contains("hunter"));
 }
 
 #[test]

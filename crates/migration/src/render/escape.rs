@@ -166,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn what_means_nothing_where_it_stands_is_left_as_it_is() {
+        for plain in ["a well-known fix, at v1.5 (or so)", "so: it ran; it ended."] {
+            assert_eq!(prose(plain), plain);
+        }
+        assert_eq!(prose("1. first"), r"1\. first");
+        assert_eq!(prose("- first a- -b"), r"\- first a\- \-b");
+        assert_eq!(prose(":tada: a:b"), r"\:tada\: a\:b");
+    }
+
+    #[test]
     fn code_spans_and_fences_outlast_their_backticks() {
         insta::assert_snapshot!(code_span("a``b"), @"```a``b```");
         insta::assert_snapshot!(code_span("`"), @"`` ` ``");

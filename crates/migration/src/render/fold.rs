@@ -119,3 +119,41 @@ pub(crate) fn shows_log(report: &Report) -> bool {
         .as_ref()
         .is_none_or(|plan| plan.request.settings.log != LogPolicy::Off)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Evidence, JobName};
+    use app_spec::DeploymentId;
+
+    /// What stands between two blocks, before and after.
+    const BETWEEN: usize = 4;
+
+    #[test]
+    fn a_block_takes_all_the_room_there_is_and_no_more() {
+        let block = |room| details("Log", |inner| "x".repeat(inner), room);
+        assert_eq!(block(300).unwrap().len() + BETWEEN, 300);
+        assert_eq!(block(20), None, "there is no room for its title");
+        assert_eq!(details("Log", |_| String::new(), 300), None);
+    }
+
+    #[test]
+    fn a_log_is_cut_to_the_room_that_there_is() {
+        let log = SeenLog {
+            job: JobName::parse("migrate-k3f9q2x7-e0").unwrap(),
+            deployment: DeploymentId::new("11111111-1111-4111-8111-111111111111"),
+            evidence: Evidence::default(),
+            tail: vec![Clean::composed("x".to_owned()); 400],
+            lines: 400,
+            path: None,
+        };
+        let mut shown = 0;
+        for room in 0..900 {
+            if let Some(block) = log_block(&log, room) {
+                assert!(block.len() + BETWEEN <= room, "{room}: {}", block.len());
+                shown += 1;
+            }
+        }
+        assert!(shown > 500, "{shown}");
+    }
+}
