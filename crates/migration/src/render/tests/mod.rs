@@ -1200,6 +1200,37 @@ fn a_refusal_is_told() {
 }
 
 #[test]
+fn a_refusal_after_a_job_ran_does_not_hide_what_it_did() {
+    let mut story = failed_backfill();
+    story.report.refusal = Some(Refusal::new(Reason::Pinned, "the app is pinned", ""));
+    let comment = story.comment();
+    assert!(comment.contains("`backfill`"), "{comment}");
+    assert!(!comment.contains("app is pinned"), "{comment}");
+    story.report.verdict = Some(Verdict {
+        job: JobAxis::NotAttempted,
+        clean_up: CleanUpAxis::NotNeeded,
+        ..verdict(Reason::Pinned)
+    });
+    let comment = story.comment();
+    assert!(comment.contains("app is pinned"), "{comment}");
+}
+
+#[test]
+fn success_is_told_without_the_names_of_the_steps_too() {
+    let mut story = failed_backfill();
+    story.report.plan = None;
+    story.report.verdict = Some(Verdict {
+        job: JobAxis::Done,
+        ..verdict(Reason::Done)
+    });
+    let comment = story.comment();
+    assert!(
+        comment.contains("Every step ended with 0, by the marks"),
+        "{comment}"
+    );
+}
+
+#[test]
 fn a_refusal_before_the_app_is_known_has_a_marker_too() {
     let report = Report {
         refusal: Some(Refusal::new(
