@@ -127,3 +127,28 @@ fn a_deployment_stands_once_with_what_was_seen_of_it_last() {
         ]
     );
 }
+
+#[test]
+fn the_steps_of_a_run_under_way_stand_as_their_checks_or_they_themselves_ended() {
+    let states = |intent, code| {
+        let mut plan = ter235();
+        plan.request.intent = intent;
+        let ended = vec![ran("columns", 1, Some(code))];
+        let evidence = match plan.request.intent {
+            Intent::Check => Evidence {
+                checks: ended,
+                ..began()
+            },
+            Intent::Run | Intent::Retry | Intent::Again { .. } => evidence(ended),
+        };
+        let story = story()
+            .planned(plan)
+            .then(1, log_of(ter235().job(), OURS, evidence, 1));
+        let rows = story.report.step_rows();
+        rows.first().unwrap().state
+    };
+    assert_eq!(states(Intent::Check, 0), StepState::CheckPassed);
+    assert_eq!(states(Intent::Check, 3), StepState::CheckFailed(3));
+    assert_eq!(states(Intent::Run, 0), StepState::Done);
+    assert_eq!(states(Intent::Run, 3), StepState::Failed(3));
+}
