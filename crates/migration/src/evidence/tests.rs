@@ -277,6 +277,7 @@ fn done_mark_that_disagrees_proves_nothing() {
     }
     let early = [&DONE[..5], &["done code=0 ran=1/2 checks=1/1 at=1"]].concat();
     assert!(is_open(&conclusion(&early)), "a step has not run");
+    assert!(of_marks(&early).contradictory);
     for done in [
         "done code=4 ran=1/2 checks=1/1 at=1",
         "done code=3 ran=0/2 checks=1/1 at=1",

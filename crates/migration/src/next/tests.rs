@@ -1076,6 +1076,7 @@ fn a_sweeper_that_took_nothing_out_says_that_nothing_was_to_be_done() {
             ..doings
         };
         let verdict = verdict(next(&sweep(), &world));
+        assert!(verdict.facts.recorded);
         (verdict.clean_up, verdict.reason)
     };
     let nothing = ended(Doings::default());
