@@ -56,14 +56,27 @@ async fn a_run_killed_before_its_claim_leaves_nothing_behind() {
     assert_eq!(ran_steps(&harbour), 1);
 }
 
-/// A ledger whose caller dies as soon as its claim stands in it.
-struct DiesAfterItsClaim(MemoryLedger);
+/// What a ledger does with a claim.
+enum Appends {
+    /// It takes it in, and its caller dies.
+    AndIsTheLast,
+    /// It fails.
+    Nothing,
+}
 
-impl Ledger for DiesAfterItsClaim {
+/// A ledger that can be read, and takes in no claim as it should.
+struct OddLedger(MemoryLedger, Appends);
+
+impl Ledger for OddLedger {
     fn append<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>> {
         Box::pin(async move {
-            self.0.append(claim).await?;
-            std::future::pending().await
+            match self.1 {
+                Appends::AndIsTheLast => {
+                    self.0.append(claim).await?;
+                    std::future::pending().await
+                }
+                Appends::Nothing => Err(LedgerError::Unreachable("it is full".into())),
+            }
         })
     }
 
@@ -83,7 +96,7 @@ impl Ledger for DiesAfterItsClaim {
 #[tokio::test(start_paused = true)]
 async fn a_claim_without_an_insert_is_waited_for_and_its_epoch_goes_in() {
     let mut harbour = harbour();
-    let ledger = DiesAfterItsClaim(harbour.ledger.clone());
+    let ledger = OddLedger(harbour.ledger.clone(), Appends::AndIsTheLast);
     let whole = harbour.harbor.ledger.replace(Arc::new(ledger));
     let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
     let killed = tokio::time::timeout(Duration::from_secs(20), run).await;
@@ -272,32 +285,12 @@ async fn what_the_removal_of_a_sweeper_that_died_overwrote_is_put_back_by_the_ne
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_fails_holds_no_removal_back() {
     let mut harbour = brought_back().await;
-    harbour.harbor.ledger = Some(Arc::new(TakesNoClaim(harbour.ledger.clone())));
+    let ledger = OddLedger(harbour.ledger.clone(), Appends::Nothing);
+    harbour.harbor.ledger = Some(Arc::new(ledger));
     let ended = runner::clean(&harbour.harbor, CleanUp::default(), Mode::Sweep).await;
     assert_eq!(ended.reason, Reason::Cleaned, "{:#?}", ended.report.verdict);
     assert!(harbour.spec().get("jobs").is_none());
     assert_eq!(harbour.ledger.all().len(), 1);
-}
-
-/// A ledger that can be read and takes nothing more in.
-struct TakesNoClaim(MemoryLedger);
-
-impl Ledger for TakesNoClaim {
-    fn append<'a>(&'a self, _: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>> {
-        Box::pin(async { Err(LedgerError::Unreachable("it is full".into())) })
-    }
-
-    fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>> {
-        self.0.entries(key)
-    }
-
-    fn record<'a>(
-        &'a self,
-        entry: EntryId,
-        outcome: &'a LedgerOutcome,
-    ) -> BoxFuture<'a, Result<(), LedgerError>> {
-        self.0.record(entry, outcome)
-    }
 }
 
 #[tokio::test(start_paused = true)]
