@@ -423,20 +423,7 @@ impl Past<'_> {
         if let Some(wrote) = named(row, self.pilot, seen) {
             return Some(wrote.what_for.clone());
         }
-        let update = row
-            .user_action
-            .as_deref()
-            .is_none_or(|action| action == UPDATE_SPEC);
-        let manual = match row.cause_kind {
-            CauseKind::Manual | CauseKind::Unknown | CauseKind::Other(_) => true,
-            CauseKind::DeployOnPush
-            | CauseKind::Maintenance
-            | CauseKind::ManualRollback
-            | CauseKind::AutoRollback
-            | CauseKind::UpdateDatabaseTrustedSources
-            | CauseKind::Autoscaled => false,
-        };
-        if !update || !manual {
+        if !may_be_an_update(row) {
             return None;
         }
         let now = carried(row);
@@ -523,6 +510,21 @@ fn failed_by_us(failed: &DeploymentId, seen: &Observed) -> bool {
         status.deploy == StepStatus::Error || status.build == StepStatus::Error
     };
     carried(row).iter().any(failed)
+}
+
+/// Whether an update of the spec may have made `row`, by what the platform tells of its cause.
+pub(crate) fn may_be_an_update(row: &Deployment) -> bool {
+    let manual = match row.cause_kind {
+        CauseKind::Manual | CauseKind::Unknown | CauseKind::Other(_) => true,
+        CauseKind::DeployOnPush
+        | CauseKind::Maintenance
+        | CauseKind::ManualRollback
+        | CauseKind::AutoRollback
+        | CauseKind::UpdateDatabaseTrustedSources
+        | CauseKind::Autoscaled => false,
+    };
+    let action = row.user_action.as_deref();
+    manual && action.is_none_or(|action| action == UPDATE_SPEC)
 }
 
 fn goes_back(action: &str) -> bool {

@@ -4,6 +4,7 @@
 
 use super::{Action, Next, Running, WaitFor, bounds, wait};
 use crate::ledger::{Proof, proof};
+use crate::repair::may_be_an_update;
 use crate::stage::Stage;
 use crate::{
     AppView, Claim, JobName, LedgerView, LostEdits, Mode, Observed, Plan, Put, PutResult, RunMode,
@@ -157,7 +158,8 @@ impl Care {
         records(seen).find(|record| self.jobs.iter().any(|job| job.name == record.job()))
     }
 
-    /// The deployment that our own insert made: by the id that the PUT returned, else the first that carries the job.
+    /// The deployment that our own insert made: by the id that the PUT returned, else the first that carries the job and
+    /// that an update may have made. (Where lists lag, somebody's redeployment may show before our own.)
     pub(crate) fn own<'a>(&self, seen: &'a Observed) -> Option<&'a Deployment> {
         let replied = seen
             .doings
@@ -171,8 +173,9 @@ impl Care {
             Some(id) => seen.deployments.iter().find(|one| one.id == *id),
             None => self
                 .carriers(seen)
-                .first()
-                .map(|(deployment, _)| *deployment),
+                .into_iter()
+                .map(|(deployment, _)| deployment)
+                .find(|deployment| may_be_an_update(deployment)),
         }
     }
 

@@ -3,6 +3,31 @@
 use super::*;
 
 #[test]
+fn a_redeployment_that_shows_before_our_own_is_not_taken_for_it() {
+    let stop = Goal::Clean(CleanUp {
+        running: Running::Cancel,
+        ..CleanUp::default()
+    });
+    let jobs = [job(NONCE)];
+    let shown = |action: Option<&str>| {
+        let mut newest = deployment("d2", "BUILDING", "00:31:00", &jobs);
+        if let Some(name) = action {
+            newest["cause_details"]["digitalocean_user_action"] =
+                json!({"name": name, "user": {"email": "dev@example.com"}});
+        }
+        let rows = [newest, deployment("d1", "ACTIVE", "00:10:00", &[])];
+        next(&stop, &sweeping(seen("00:31:30", &jobs, "d1", &rows)))
+    };
+    assert_eq!(shown(Some("UPDATE_SPEC")), cancel());
+    assert_eq!(shown(None), cancel());
+    let followed = shown(Some("CREATE_DEPLOYMENT"));
+    assert!(
+        matches!(waits_for(&followed), WaitFor::Job(id, _) if *id == d("d2")),
+        "{followed:?}"
+    );
+}
+
+#[test]
 fn our_own_deployment_is_cancelled_once_when_it_is_past_the_bound_of_its_phase() {
     for (phase, step, bound) in [
         ("PENDING_BUILD", "PENDING", bounds::PENDING_BUILD),
