@@ -613,15 +613,14 @@ impl<'a> Judge<'a> {
             carried.retain(|name| mine.contains(name));
             // Somebody may have taken it out meanwhile, within the same second, too.
             let carries = |one: &Row| ours(&one.spec).iter().any(|name| carried.contains(name));
-            let since = self
-                .all_deployments()
-                .take_while(|one| one.created_at >= put.at);
-            let mut since: Vec<&Row> = since.filter(|one| one.created_at <= sent.at).collect();
-            since.reverse();
-            let taken_out = since
-                .iter()
-                .skip_while(|one| !carries(one))
-                .any(|one| !carries(one));
+            let taken_out = {
+                let mut since = self
+                    .all_deployments()
+                    .take_while(|one| one.created_at >= put.at)
+                    .filter(|one| one.created_at <= sent.at);
+                // Newest first: one without it, and one with it before that.
+                since.any(|one| !carries(one)) && since.any(carries)
+            };
             if !carried.is_empty() && !taken_out {
                 let what = format!("the firewall was written while {carried:?} was in the app");
                 self.broke("C5 order", what);

@@ -554,12 +554,12 @@ impl State {
         let shown = self.epoch(runner.epoch).shown;
         self.report(bit(runner.epoch), runner.known, rules);
         let holder = self.holders[usize::from(runner.epoch)];
-        for place in (0..CLAIMS as u8).filter(|_| shown != Outcome::Open) {
-            let claim = self.claims().get(usize::from(place)).copied();
-            let of_removal =
-                claim.is_some_and(|claim| claim.of_removal && claim.epoch == runner.epoch);
-            if place == holder || of_removal {
-                self.record(place, shown);
+        if shown != Outcome::Open {
+            for place in 0..self.claims().len() as u8 {
+                let claim = self.claims()[usize::from(place)];
+                if place == holder || (claim.of_removal && claim.epoch == runner.epoch) {
+                    self.record(place, shown);
+                }
             }
         }
         if shown == Outcome::NeverStarted && runner.again < TRIES_AGAIN {

@@ -1,6 +1,7 @@
 //! A process that dies at one moment or another, and whoever comes after it.
 
 use crate::harbor::{Box_, MemoryLedger, harbour, open};
+use crate::races::brought_back;
 use crate::{STEPS, again, ran_steps, verdict};
 use futures_util::future::BoxFuture;
 use migration::{
@@ -216,30 +217,10 @@ async fn a_run_killed_during_its_clean_up_is_finished_by_the_sweeper() {
     }
 }
 
-/// A migration that ended well, and whose job somebody's stale copy of the spec has brought back after its lease.
-async fn brought_back() -> Box_ {
-    let harbour = harbour();
-    let stale = async {
-        while harbour.spec().get("jobs").is_none() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        harbour.spec()
-    };
-    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
-    let (ended, stale) = tokio::join!(run, stale);
-    assert_eq!(ended.reason, Reason::Done);
-    tokio::time::sleep(Duration::from_secs(4 * 3600)).await;
-    harbour
-        .world
-        .edit_spec("shop", "terraform@example.com", |spec| *spec = stale)
-        .unwrap();
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    harbour
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_the_removal_of_a_sweeper_that_died_overwrote_is_put_back_by_the_next_one() {
-    let harbour = brought_back().await;
+    let (harbour, _) = brought_back().await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
     let sent = harbour.puts().len();
     let late = FaultKind::AppliedLate { seconds: 100 };
     harbour.world.arm(Fault::next("apps.update", late));
@@ -284,7 +265,8 @@ async fn what_the_removal_of_a_sweeper_that_died_overwrote_is_put_back_by_the_ne
 
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_fails_holds_no_removal_back() {
-    let mut harbour = brought_back().await;
+    let (mut harbour, _) = brought_back().await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
     let ledger = OddLedger(harbour.ledger.clone(), Appends::Nothing);
     harbour.harbor.ledger = Some(Arc::new(ledger));
     let ended = runner::clean(&harbour.harbor, CleanUp::default(), Mode::Sweep).await;

@@ -126,8 +126,9 @@ async fn a_rollback_to_the_jobs_own_deployment_runs_nothing_and_is_swept_up() {
     disarmed_and_swept_up(&harbour, ran, &before).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_job_that_a_stale_edit_brings_back_runs_nothing_after_its_lease_and_is_swept_up() {
+/// A migration that ended well, whose job somebody's stale copy of the spec brings back just now, after its lease; and
+/// the spec as it was before.
+pub(crate) async fn brought_back() -> (Box_, serde_json::Value) {
     let harbour = harbour();
     let before = harbour.spec();
     let stale = async {
@@ -135,14 +136,21 @@ async fn a_job_that_a_stale_edit_brings_back_runs_nothing_after_its_lease_and_is
         harbour.spec()
     };
     let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
-    let (_, stale) = tokio::join!(run, stale);
+    let (ended, stale) = tokio::join!(run, stale);
+    assert_eq!(ended.reason, Reason::Done);
     assert!(stale.get("jobs").is_some());
     tokio::time::sleep(Duration::from_secs(4 * 3600)).await;
-    let ran = harbour.world.executions().len();
     harbour
         .world
         .edit_spec("shop", "terraform@example.com", |spec| *spec = stale)
         .unwrap();
+    (harbour, before)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_a_stale_edit_brings_back_runs_nothing_after_its_lease_and_is_swept_up() {
+    let (harbour, before) = brought_back().await;
+    let ran = harbour.world.executions().len();
     disarmed_and_swept_up(&harbour, ran, &before).await;
 }
 
