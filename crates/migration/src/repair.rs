@@ -175,18 +175,15 @@ impl Replay {
             branches: vec![Branch::new(&based_on)],
             went_back: WentBack::No,
         };
-        let settled = rows.get(..start)?.iter();
+        let settled = rows.get(..start)?.iter().filter(|_| pilot.is_some());
+        let read_from = std::iter::once((*rows.get(start)?, based_on));
         let mut past = Past {
             pilot,
-            earlier: settled
-                .filter(|_| pilot.is_some())
-                .filter_map(|row| plain(row))
+            states: settled
+                .filter_map(|row| Some((*row, plain(row)?)))
+                .chain(read_from)
+                .map(|(row, spec)| State::of(row, spec, false, pilot))
                 .collect(),
-            states: vec![State {
-                spec: based_on,
-                user: None,
-                nobodys: false,
-            }],
             jobs: rows
                 .get(..=start)?
                 .iter()
@@ -396,14 +393,24 @@ struct State {
     nobodys: bool,
 }
 
+impl State {
+    fn of(row: &Deployment, spec: AppSpec, ours: bool, pilot: Option<&str>) -> Self {
+        Self {
+            spec,
+            user: row.caused_by.clone(),
+            nobodys: ours
+                || row.cause_kind == CauseKind::AutoRollback
+                || (pilot.is_some() && row.caused_by.is_none()),
+        }
+    }
+}
+
 /// What the rows before the one at hand showed.
 struct Past<'a> {
     /// Who we are, where the platform tells.
     pilot: Option<&'a str>,
-    /// What the app was before all this, where it is shown who writes: an update of another run of ours may come from
-    /// then.
-    earlier: Vec<AppSpec>,
-    /// Every spec that the register has held since the insert was read.
+    /// Every spec that the register has held since the insert was read; where it is shown who writes, those before it,
+    /// too: an update of another run of ours may come from then.
     states: Vec<State>,
     /// Every job of ours so far.
     jobs: Vec<JobName>,
@@ -453,8 +460,7 @@ impl Past<'_> {
     }
 
     fn held_before(&self, spec: &AppSpec) -> bool {
-        let states = self.states.iter().map(|state| &state.spec);
-        states.chain(&self.earlier).any(|held| same(held, spec))
+        self.states.iter().any(|state| same(&state.spec, spec))
     }
 
     /// Whether `spec` is what the app was until others wrote: as nobody but us works as the user `pilot`, whoever writes
@@ -487,13 +493,7 @@ impl Past<'_> {
         if ours {
             self.ours.push(row.id.clone());
         }
-        self.states.push(State {
-            spec,
-            user: row.caused_by.clone(),
-            nobodys: ours
-                || row.cause_kind == CauseKind::AutoRollback
-                || (self.pilot.is_some() && row.caused_by.is_none()),
-        });
+        self.states.push(State::of(row, spec, ours, self.pilot));
     }
 }
 

@@ -23,8 +23,8 @@ const NEWEST: u16 = 20;
 /// How long after its deployment a job's claim is looked for by the sweeper: a run and its workflow are over long before.
 const LOOKED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// How many deployments before the first with a job of ours are looked at for what that job was put into: the newest of
-/// them may be a rollback, which shows another spec.
+/// How many deployments before the first of ours are looked at for what our update was made from: the newest of them may
+/// be a rollback, which shows another spec.
 const BEFORE_OURS: usize = 3;
 
 /// How long the app itself is believed while its deployments show nothing new. Whatever is written to it makes a
@@ -268,12 +268,13 @@ impl Observer {
     }
 
     /// When the deployments begin whose specs tell what an update of ours overwrote: some before the first of late that
-    /// carried a job of ours.
+    /// carried a job of ours or that an update of this process may have made. (No reply may have named that one.)
     fn written_about_from(&self) -> Option<Timestamp> {
         let known = &self.seen.deployments;
+        let wrote_from = self.seen.wrote.first().map(|wrote| wrote.put.at);
         let first = known.iter().rposition(|one| {
-            let ours = !carried(one).is_empty() || self.made().any(|id| id == one.id);
-            self.is_of_late(one) && ours
+            let may_be_made = wrote_from.is_some_and(|from| Some(from) <= one.created_at);
+            self.is_of_late(one) && (!carried(one).is_empty() || may_be_made)
         })?;
         let start = known.len().min(first + 1 + BEFORE_OURS);
         known.get(start - 1)?.created_at

@@ -477,6 +477,17 @@ fn a_late_write_of_another_run_of_ours_is_known_by_what_the_app_was_before() {
     assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
 }
 
+/// The same where our own update has taken its job out before the late one arrives.
+#[test]
+fn a_late_write_is_known_though_the_edit_that_it_undoes_came_before_our_own_update() {
+    let history = log(spec(1, 1))
+        .edit(spec(3, 1))
+        .ours(spec(3, 1), true)
+        .ours(spec(3, 1), false)
+        .ours(spec(1, 1), false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
+}
+
 /// A push deploys what is there, and shows nobody's decision.
 #[test]
 fn a_push_between_hides_no_late_removal() {
