@@ -388,6 +388,8 @@ struct State {
     spec: AppSpec,
     /// Who wrote it.
     user: Option<String>,
+    /// When.
+    at: Option<Timestamp>,
     /// Whether nobody decided on it: an update of ours, the platform's answer to a failed deployment, or, where users are
     /// named, one that names none, for that only deploys again what is there.
     nobodys: bool,
@@ -398,6 +400,7 @@ impl State {
         Self {
             spec,
             user: row.caused_by.clone(),
+            at: row.created_at,
             nobodys: ours
                 || row.cause_kind == CauseKind::AutoRollback
                 || (pilot.is_some() && row.caused_by.is_none()),
@@ -440,7 +443,8 @@ impl Past<'_> {
             (Some(user), Some(pilot)) => user == pilot,
             (Some(_) | None, None) | (None, Some(_)) => true,
         };
-        let ours = by_us && (brings || takes || self.undoes_others(spec)) && self.held_before(spec);
+        let ours =
+            by_us && (brings || takes || self.undoes_others(row, spec)) && self.held_before(spec);
         ours.then_some(WrittenFor::Job)
     }
 
@@ -463,9 +467,10 @@ impl Past<'_> {
         self.states.iter().any(|state| same(&state.spec, spec))
     }
 
-    /// Whether `spec` is what the app was until others wrote: as nobody but us works as the user `pilot`, whoever writes
-    /// it as that user has read it before.
-    fn undoes_others(&self, spec: &AppSpec) -> bool {
+    /// Whether `spec`, which `row` shows, is what the app was until others wrote, so shortly before that whoever wrote it
+    /// as the user `pilot` had read it before them: our updates arrive in time or never. Who works as that user and takes
+    /// back what others wrote long ago has decided to.
+    fn undoes_others(&self, row: &Deployment, spec: &AppSpec) -> bool {
         let since: Vec<&State> = self
             .states
             .iter()
@@ -475,8 +480,14 @@ impl Past<'_> {
         let other = |state: &State| {
             state.user.is_some() && self.pilot.is_some() && state.user.as_deref() != self.pilot
         };
+        let just_before = |state: &State| match (state.at, row.created_at) {
+            (Some(at), Some(now)) => now <= after(at, bounds::SETTLE),
+            (Some(_) | None, None) | (None, Some(_)) => false,
+        };
         since.iter().any(|state| other(state))
-            && since.iter().all(|state| state.nobodys || other(state))
+            && since
+                .iter()
+                .all(|state| state.nobodys || (other(state) && just_before(state)))
     }
 
     fn note(&mut self, row: &Deployment, spec: AppSpec, ours: bool, replay: &Replay) {

@@ -97,11 +97,14 @@ impl Replay {
             went_back: WentBack::No,
         };
         let mut past = Past {
-            states: vec![Held {
-                edits: based_on,
-                user: User::None,
-                ours: false,
-            }],
+            states: rows[..=start]
+                .iter()
+                .map(|row| Held {
+                    edits: row.spec.edits,
+                    user: user(row, rules),
+                    ours: false,
+                })
+                .collect(),
             jobs: rows[..=start]
                 .iter()
                 .fold(0, |all, row| all | row.spec.jobs),
@@ -253,7 +256,7 @@ enum User {
     Other,
 }
 
-/// What the register held once.
+/// What the register held once, since before the first row of ours was read.
 struct Held {
     edits: Bits,
     user: User,

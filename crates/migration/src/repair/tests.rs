@@ -123,6 +123,13 @@ impl Log {
         self
     }
 
+    /// The newest row, made at another time.
+    fn at(mut self, time: &str) -> Self {
+        let newest = self.rows.len() - 1;
+        self.rows[newest]["created_at"] = json!(format!("2026-02-18T{time}Z"));
+        self
+    }
+
     fn push(self, spec: Value) -> Self {
         self.row("DEPLOY_ON_PUSH", "", spec)
     }
@@ -429,6 +436,21 @@ fn whoever_works_as_our_user_may_take_back_their_own_edit() {
         .ours(spec(1, 3), false)
         .ours(spec(1, 1), false);
     assert_eq!(history.lost(spec(1, 1)), NOTHING);
+}
+
+/// A late update of ours arrives within three minutes; who undoes an edit after that has decided to.
+#[test]
+fn whoever_works_as_our_user_may_take_back_an_older_edit_of_somebody_else() {
+    let undone = |at: &str| {
+        log(spec(1, 1))
+            .edit(spec(3, 1))
+            .ours(spec(3, 1), true)
+            .ours(spec(3, 1), false)
+            .ours(spec(1, 1), false)
+            .at(at)
+    };
+    assert_eq!(undone("00:33:01").put_back(spec(1, 1)), spec(3, 1));
+    assert_eq!(undone("00:33:02").lost(spec(1, 1)), NOTHING);
 }
 
 #[test]
