@@ -305,6 +305,18 @@ fn the_rollback_of_somebodys_own_failed_edit_may_take_it_back() {
     assert_eq!(history.lost(spec(9, 1)), NOTHING, "kept");
 }
 
+/// Each leaves open whether the platform took the spec back with it, and so doubles the ways to read the history.
+#[test]
+fn a_long_row_of_failed_edits_is_read_like_one() {
+    let mut history = log(spec(1, 1)).edit(spec(1, 3)).ours(spec(1, 1), true);
+    let insert = history.rows.len() - 1;
+    for web in 2..=40 {
+        history = history.edit(spec(web, 1)).rolled_back(insert, false);
+    }
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3), "taken back");
+    assert_eq!(history.put_back(spec(40, 1)), spec(40, 3), "kept");
+}
+
 #[test]
 fn a_dead_runs_removal_after_a_rollback_that_shows_no_job_is_known_all_the_same() {
     // Somebody scales up while the insert is under way, which lands on it and fails. The platform rolls back to their
@@ -451,6 +463,14 @@ fn whoever_works_as_our_user_may_take_back_an_older_edit_of_somebody_else() {
     };
     assert_eq!(undone("00:33:01").put_back(spec(1, 1)), spec(3, 1));
     assert_eq!(undone("00:33:02").lost(spec(1, 1)), NOTHING);
+}
+
+#[test]
+fn whoever_works_as_our_user_may_take_our_job_out_with_an_edit_of_their_own() {
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .ours(spec(5, 1), false);
+    assert_eq!(history.lost(spec(5, 1)), NOTHING);
 }
 
 #[test]
