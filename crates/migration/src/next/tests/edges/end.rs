@@ -191,7 +191,45 @@ fn an_overwritten_edit_is_put_back_twice_at_most_and_before_the_claim_is_closed(
         outcome: LedgerOutcome::Done,
     });
     assert_eq!(next(&goal(), &world), recorded);
-    assert_eq!(next(&sweep(), &sweeping(world)), recorded);
+    assert_eq!(next(&sweep(), &sweeping(world.clone())), recorded);
+    world.doings.recorded.push(EntryId(7));
+    for (goal, world) in [(goal(), world.clone()), (sweep(), sweeping(world))] {
+        let told = verdict(next(&goal, &world));
+        assert_eq!(told.reason, Reason::EditOverwritten);
+        assert_eq!(told.facts.conflicts, ["region"]);
+    }
+}
+
+#[test]
+fn an_update_of_ours_that_may_still_arrive_is_waited_for_before_the_run_ends() {
+    let doubtful = Wrote {
+        put: removal("00:49:00", PutResult::Ambiguous),
+        what_for: WrittenFor::Job,
+    };
+    let world = |now| {
+        let mut world = at(in_ledger(vec![entry(7, "00:31:00", NONCE)]), now);
+        world.wrote = vec![doubtful.clone()];
+        world
+    };
+    let recorded = Next::Do(Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::Done,
+    });
+    for (goal, mode) in [(goal(), Mode::Main), (sweep(), Mode::Sweep)] {
+        let waits = next(&goal, &in_mode(world("00:51:30"), mode));
+        assert_eq!(
+            wait_of(&waits),
+            &Wait {
+                what: WaitFor::DoubtfulPut,
+                poll: Duration::from_secs(30),
+                until: time("00:52:00")
+            }
+        );
+        assert_eq!(next(&goal, &in_mode(world("00:52:00"), mode)), recorded);
+    }
+    // The post step has no time for that: it leaves the claim open for whoever comes next.
+    let post = in_mode(world("00:51:30"), Mode::Post);
+    assert_eq!(verdict(next(&goal(), &post)).reason, Reason::Done);
 }
 
 #[test]
