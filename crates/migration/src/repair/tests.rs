@@ -305,16 +305,20 @@ fn the_rollback_of_somebodys_own_failed_edit_may_take_it_back() {
     assert_eq!(history.lost(spec(9, 1)), NOTHING, "kept");
 }
 
-/// Each leaves open whether the platform took the spec back with it, and so doubles the ways to read the history.
+/// Each leaves open whether the platform took the spec back with it, and the old copy that follows is read either way:
+/// twice as many readings each time, of which few are followed.
 #[test]
-fn a_long_row_of_failed_edits_is_read_like_one() {
-    let mut history = log(spec(1, 1)).edit(spec(1, 3)).ours(spec(1, 1), true);
+fn a_long_row_of_failed_edits_is_read_all_the_same() {
+    let mut history = log(spec(1, 1)).ours(spec(1, 1), true);
     let insert = history.rows.len() - 1;
-    for web in 2..=40 {
-        history = history.edit(spec(web, 1)).rolled_back(insert, false);
+    for number in 0..24 {
+        let mut edited = spec(1, 1);
+        edited["envs"] = json!([{"key": format!("LIMIT_{number}"), "value": "1"}]);
+        edited["jobs"] = json!([job()]);
+        history = history.edit(edited).rolled_back(insert, true);
+        history = history.edit(spec(1, 1));
     }
-    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3), "taken back");
-    assert_eq!(history.put_back(spec(40, 1)), spec(40, 3), "kept");
+    assert_eq!(history.lost(spec(1, 1)), NOTHING);
 }
 
 #[test]
