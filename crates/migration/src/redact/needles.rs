@@ -84,7 +84,8 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
         json.replace('/', "\\/"),
         ascii_json(secret),
         json,
-        // As `encodeURIComponent`, `encodeURI`, RFC 3986 and HTML forms write it.
+        // As `encodeURIComponent`, `encodeURI`, RFC 3986 and HTML forms write it, and as who takes no chances does.
+        percent(secret, b""),
         percent(secret, b"-_.~"),
         percent(secret, b"-_.!~*'()"),
         percent(secret, b"-_.!~*'();/?:@&=+$,#"),

@@ -167,13 +167,24 @@ fn a_log_is_cut_after_redaction_only() {
 /// The longest value that is known decides how much is looked at beyond a cut.
 #[test]
 fn a_long_secret_across_the_cut_is_not_shown() {
-    let secret: String = (0..700).map(|n| format!("hunter{n:07}")).collect();
+    let secret: String = (0..1500).map(|n| format!("hunter{n:07}")).collect();
     let redactor = knowing(&[&secret]);
-    let mut line = "\u{200b}".repeat(64 * 1024 / 3 - 4);
+    // It begins far before the place at which a log's lines are cut, and ends far behind it.
+    let mut line = "\u{200b}".repeat((64 * 1024 - secret.len() / 2) / 3);
     line.push_str(&secret);
     line.push_str(&"y".repeat(100_000));
     let shown = log(&redactor, line.as_bytes(), 4096).join("\n");
     assert!(!shown.contains("hunter"), "{} bytes", shown.len());
+}
+
+#[test]
+fn a_secret_that_is_cut_off_where_a_line_ends_to_be_looked_at_is_not_shown() {
+    let redactor = knowing(&["hunter22-hunter22-hunter22"]);
+    let mut line = "\u{200b}".repeat(72 * 1024 / 3 - 4);
+    line.push_str("hunter22-hunter22-hunter22");
+    line.push_str(&"y".repeat(100));
+    let shown = log(&redactor, line.as_bytes(), 4096).join("\n");
+    assert!(!shown.contains("hunter"), "{shown}");
 }
 
 /// All that is looked at of a line is 72 KiB, so that a log without line ends can't fill the memory.
@@ -267,6 +278,9 @@ fn pieces(secret: &str, form: u8, before: &str) -> Vec<String> {
             let end = (before.len() + secret.len()) * 4 / 3 - 4;
             vec![printed.get(start..end).unwrap().to_owned()]
         }
+        // Without the quotes, which tell nothing.
+        4 => vec![printed.trim_matches('"').to_owned()],
+        3 => vec![printed],
         _ => vec![secret.to_owned()],
     }
 }
