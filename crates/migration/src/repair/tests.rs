@@ -130,6 +130,17 @@ impl Log {
         self
     }
 
+    /// The same where the platform does not tell who did what.
+    fn nameless(mut self) -> Self {
+        for row in &mut self.rows {
+            let details = &mut row["cause_details"];
+            if let Some(action) = details.get_mut("digitalocean_user_action") {
+                action["user"] = Value::Null;
+            }
+        }
+        self
+    }
+
     fn push(self, spec: Value) -> Self {
         self.row("DEPLOY_ON_PUSH", "", spec)
     }
@@ -206,6 +217,13 @@ fn a_calm_history_has_nothing_to_put_back() {
 fn an_edit_that_an_insert_overwrote_is_put_back() {
     let history = log(spec(1, 1)).edit(spec(1, 3)).ours(spec(1, 1), true);
     assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
+/// A run that has no job in the app yet takes out one that the config declares stale.
+#[test]
+fn an_edit_that_the_removal_of_a_stale_job_overwrote_is_put_back() {
+    let history = log(spec(1, 1)).edit(spec(1, 3)).ours(spec(1, 1), false);
+    assert_eq!(history.named().put_back(spec(1, 1)), spec(1, 3));
 }
 
 #[test]
@@ -321,6 +339,35 @@ fn a_long_row_of_failed_edits_is_read_all_the_same() {
     assert_eq!(history.lost(spec(1, 1)), NOTHING);
 }
 
+/// A push deploys what is there, so the spec went back; a person may have written the same from an old copy.
+#[test]
+fn a_push_after_the_rollback_of_our_failed_job_shows_whether_the_spec_went_back_with_it() {
+    let with_job = |mut spec: Value| {
+        spec["jobs"] = json!([job()]);
+        spec
+    };
+    let failed = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(with_job(spec(2, 1)))
+        .rolled_back(0, true);
+    let pushed = failed.clone().push(spec(1, 1));
+    assert_eq!(pushed.put_back(spec(1, 1)), spec(2, 1));
+    let written = failed.edit(with_job(spec(1, 1)));
+    assert_eq!(written.lost(spec(1, 1)), NOTHING);
+    assert_eq!(written.nameless().lost(spec(1, 1)), NOTHING);
+}
+
+#[test]
+fn a_rollback_that_took_an_edit_back_leaves_what_was_lost_by_then() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 2))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .edit(spec(9, 1))
+        .rolled_back(3, false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
 #[test]
 fn a_dead_runs_removal_after_a_rollback_that_shows_no_job_is_known_all_the_same() {
     // Somebody scales up while the insert is under way, which lands on it and fails. The platform rolls back to their
@@ -364,6 +411,10 @@ fn a_persons_rollback_that_we_overtook_is_told_and_not_put_back() {
         .ours(spec(1, 1), false)
         .named();
     assert_both_told(&history.lost(spec(1, 1)));
+    // Whatever the platform names as the cause, the user's action tells.
+    let mut told_by_action = history;
+    told_by_action.rows[3]["cause_details"]["type"] = json!("MANUAL");
+    assert_both_told(&told_by_action.lost(spec(1, 1)));
 }
 
 #[test]
@@ -376,6 +427,28 @@ fn a_persons_rollback_that_a_repair_of_ours_overtook_is_told_and_not_put_back() 
     let repaired = |log: Log| log.repaired(&spec(1, 1), spec(1, 3)).lost(spec(1, 3));
     assert_eq!(repaired(overwritten.clone()), NOTHING, "nobody rolled back");
     assert_both_told(&repaired(overwritten.roll_back(0)));
+}
+
+#[test]
+fn a_repair_beside_an_edit_that_left_no_deployment_keeps_it() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .ours(spec(1, 1), false)
+        .repaired(&spec(7, 1), spec(7, 3));
+    assert_eq!(history.lost(spec(7, 3)), NOTHING);
+}
+
+#[test]
+fn an_edit_that_a_repair_of_ours_overwrote_is_put_back_like_any_other() {
+    let history = log(spec(5, 3))
+        .edit(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true)
+        .ours(spec(1, 1), false)
+        .edit(spec(5, 1))
+        .repaired(&spec(1, 1), spec(1, 3));
+    assert_eq!(history.put_back(spec(1, 3)), spec(5, 3));
 }
 
 #[test]
@@ -467,6 +540,28 @@ fn whoever_works_as_our_user_may_take_back_an_older_edit_of_somebody_else() {
     };
     assert_eq!(undone("00:33:01").put_back(spec(1, 1)), spec(3, 1));
     assert_eq!(undone("00:33:02").lost(spec(1, 1)), NOTHING);
+}
+
+#[test]
+fn whoever_works_as_our_user_may_take_back_their_own_edit_and_that_of_another_with_it() {
+    let history = log(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .ours(spec(1, 1), false)
+        .ours(spec(1, 3), false)
+        .edit(spec(5, 3))
+        .ours(spec(1, 1), false);
+    assert_eq!(history.lost(spec(1, 1)), NOTHING);
+}
+
+/// Where nobody is named, whoever takes the job out is ours only with what was read for the insert.
+#[test]
+fn a_person_who_takes_our_job_out_with_an_older_spec_is_believed() {
+    let history = log(spec(3, 1))
+        .edit(spec(1, 1))
+        .ours(spec(1, 1), true)
+        .edit(spec(3, 1))
+        .nameless();
+    assert_eq!(history.lost(spec(3, 1)), NOTHING);
 }
 
 #[test]
