@@ -15,6 +15,15 @@ fn a_busy_platform_is_asked_again_after_a_while() {
     assert_eq!(next(&goal(), &busy("00:31:12")), Next::Do(Action::Insert));
 }
 
+/// Insert, job and clean-up are expected to take 22 minutes, and ten are kept for the clean-up whatever happens.
+#[test]
+fn nothing_is_inserted_that_may_not_end_before_the_deadline() {
+    let claims = next(&goal(), &quiet("01:48:00"));
+    assert_eq!(claims, Next::Do(Action::Claim));
+    let ended = verdict(next(&goal(), &quiet("01:48:01")));
+    assert_eq!(ended.reason, Reason::Deadline);
+}
+
 #[test]
 fn another_migrations_job_owns_the_app_and_another_epoch_is_planned_again() {
     let rows = [deployment("d1", "ACTIVE", "00:10:00", &[])];
@@ -44,6 +53,43 @@ fn an_older_claim_can_no_longer_insert_after_three_minutes() {
         outcome: LedgerOutcome::NeverStarted,
     };
     assert_eq!(next(&goal(), &world("00:33:00")), Next::Do(closed));
+}
+
+#[test]
+fn the_post_step_waits_for_what_a_run_may_have_sent_just_after_its_claim() {
+    let clean = Goal::Clean(CleanUp {
+        keys: Some([key()].into()),
+        ..CleanUp::default()
+    });
+    let world = |now, claimed: &str, mode| {
+        let mut world = in_mode(quiet(now), mode);
+        let mut closed = entry(5, "00:29:00", OTHER_NONCE);
+        closed.outcome = Some(LedgerOutcome::Withdrawn);
+        world.ledger = LedgerView::Entries(vec![closed, entry(7, claimed, NONCE)]);
+        next(&clean, &world)
+    };
+    let waits = world("00:31:30", "00:30:20", Mode::Post);
+    assert_eq!(
+        wait_of(&waits),
+        &Wait {
+            what: WaitFor::OlderClaim,
+            poll: Duration::from_secs(7),
+            until: time("00:33:20")
+        }
+    );
+    let closed = Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::NeverStarted,
+    };
+    let settled = world("00:33:20", "00:30:20", Mode::Post);
+    assert_eq!(settled, Next::Do(closed));
+    // It ends with the post step's own four minutes, and a sweep has no reason to wait.
+    let waits = world("00:33:59", "00:31:30", Mode::Post);
+    assert_eq!(wait_of(&waits).until, time("00:34:00"));
+    for (now, mode) in [("00:34:00", Mode::Post), ("00:31:31", Mode::Sweep)] {
+        let ended = verdict(world(now, "00:31:30", mode));
+        assert_eq!(ended.reason, Reason::Cleaned);
+    }
 }
 
 #[test]
