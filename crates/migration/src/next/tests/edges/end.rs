@@ -252,4 +252,26 @@ fn an_overwritten_edit_is_not_put_back_where_a_write_could_do_harm() {
         next(&goal(), &flying),
         Next::Do(Action::Repair(vec![job_name()]))
     );
+    // Nor once it is waited for no longer.
+    let ended = verdict(next(&goal(), &at(flying, "01:30:00")));
+    assert_eq!(ended.reason, Reason::CleanUpNotProven);
+    // Nor while the live deployment still has the job.
+    let mut carried = edit_lost();
+    carried.deployments[0].phase = Phase::Error;
+    carried.deployments[1].phase = Phase::Active;
+    carried.doings.removals = vec![removal("00:42:00", PutResult::Applied(None)); 3];
+    for (goal, world) in [(goal(), carried.clone()), (sweep(), sweeping(carried))] {
+        let ended = verdict(next(&goal, &world));
+        assert_eq!(ended.reason, Reason::CleanUpNotProven);
+    }
+}
+
+#[test]
+fn an_edit_whose_return_is_refused_is_tried_again_for_ten_minutes_and_then_told() {
+    let mut world = edit_lost();
+    world.doings.repairs = vec![removal("00:45:00", PutResult::NotApplied)];
+    let repair = Next::Do(Action::Repair(vec![job_name()]));
+    assert_eq!(next(&goal(), &at(world.clone(), "00:54:59")), repair);
+    let told = verdict(next(&goal(), &at(world, "00:55:00")));
+    assert_eq!(told.reason, Reason::EditOverwritten);
 }
