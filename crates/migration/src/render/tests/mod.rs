@@ -1231,79 +1231,6 @@ fn success_is_told_without_the_names_of_the_steps_too() {
 }
 
 #[test]
-fn checks_alone_are_told_as_that() {
-    let mut plan = ter235();
-    plan.request.intent = Intent::Check;
-    let comment = story()
-        .planned(plan)
-        .inserted()
-        .ended(verdict(Reason::ChecksPassed))
-        .comment();
-    assert!(comment.contains("Every check ended with 0"), "{comment}");
-    assert!(comment.contains("No step was run."), "{comment}");
-}
-
-#[test]
-fn why_nothing_started_is_told_where_the_headline_does_not_say_it() {
-    let mut verdict = verdict(Reason::DeployFailed);
-    verdict.job = JobAxis::NeverStarted;
-    let comment = story()
-        .planned(ter235())
-        .inserted()
-        .ended(verdict)
-        .comment();
-    let said = format!(
-        "no check and no step ran. {}",
-        Reason::DeployFailed.meaning()
-    );
-    assert!(comment.contains(&said), "{comment}");
-}
-
-#[test]
-fn what_is_not_known_leaves_no_gap() {
-    let mut unknown = verdict(Reason::Done);
-    unknown.facts.live = None;
-    let comment = story()
-        .planned(ter235())
-        .inserted()
-        .ended(unknown)
-        .comment();
-    assert!(!comment.contains("\n\n\n"), "{comment}");
-}
-
-#[test]
-fn a_run_that_put_nothing_in_and_had_nothing_to_take_out_stands_nowhere() {
-    let stands = |job, clean_up| {
-        let mut verdict = verdict(Reason::Cleaned);
-        (verdict.job, verdict.clean_up) = (job, clean_up);
-        story()
-            .ended(verdict)
-            .comment()
-            .contains("Where things stand")
-    };
-    assert!(!stands(JobAxis::NotAttempted, CleanUpAxis::NotNeeded));
-    assert!(stands(JobAxis::NotAttempted, CleanUpAxis::Verified));
-    assert!(stands(JobAxis::Running, CleanUpAxis::NotNeeded));
-}
-
-#[test]
-fn only_a_uuid_is_shortened_and_only_a_plain_id_is_linked() {
-    let mut verdict = verdict(Reason::Done);
-    let whole = ["1-2-3-4-5", "12345678-1234567890123456789012345678"];
-    for id in whole {
-        verdict.facts.deployment = Some(deployment(id));
-        let comment = story().planned(ter235()).ended(verdict.clone()).comment();
-        assert!(
-            comment.contains(&format!("[`{id}`](<https://cloud")),
-            "{comment}"
-        );
-    }
-    verdict.facts.deployment = Some(deployment("../../droplets"));
-    let comment = story().planned(ter235()).ended(verdict.clone()).comment();
-    assert!(!comment.contains("/deployments/.."), "{comment}");
-}
-
-#[test]
 fn a_refusal_before_the_app_is_known_has_a_marker_too() {
     let report = Report {
         refusal: Some(Refusal::new(
@@ -1532,43 +1459,6 @@ fn the_log_gives_way_before_the_timeline_and_the_verdict_never() {
             "{budget}"
         );
     }
-}
-
-/// What a reviewer says yes to gives way before the links at the end, and is shortened before it gives way.
-#[test]
-fn long_commands_leave_room_for_what_counts_more() {
-    let mut plan = ter235();
-    let long = "x".repeat(50_000);
-    plan.steps = (0..12)
-        .map(|number| Step {
-            name: step(&format!("step-{number}")),
-            run: long.clone(),
-            check: Some(long.clone()),
-        })
-        .collect();
-    let mut story = story().planned(plan);
-    story.report.purpose = Purpose::Preview;
-    let comment = story.comment();
-    assert!(comment.contains("Check of `step-11`"), "{comment}");
-    assert!(comment.len() < comment::BUDGET * 3 / 4, "{}", comment.len());
-    for budget in (3_000..comment::BUDGET).step_by(500) {
-        let comment = comment::render(&story.report, &links(), budget);
-        assert!(comment.contains("[Workflow run]"), "{budget}: {comment}");
-    }
-}
-
-#[test]
-fn a_timeline_fits_whatever_room_there_is() {
-    let story = failed_backfill();
-    let timeline = &story.report.timeline;
-    let whole = timeline::markdown(timeline, usize::MAX).len();
-    let mut cut = 0;
-    for room in 0..whole {
-        let shown = timeline::markdown(timeline, room);
-        assert!(shown.len() <= room, "{room}: {shown}");
-        cut += usize::from(shown.contains(" more …"));
-    }
-    assert!(cut > whole / 4, "{cut} of {whole}");
 }
 
 /// What stands before the step table.
