@@ -93,6 +93,31 @@ fn lines_become_one_line() {
     );
 }
 
+/// What Python, Go, PHP, browsers, forms and web pages make of one value; not a letter of any of them is shown.
+#[test]
+fn a_secret_is_found_in_each_form_that_programs_print_it_in() {
+    let redactor = knowing(&[r#"aB/c"d&e<f>é g'h"#]);
+    for printed in [
+        r#"aB/c"d&e<f>é g'h"#,
+        r#"aB/c\"d&e<f>é g'h"#,
+        r#"aB/c\"d\u0026e\u003cf\u003eé g'h"#,
+        r#"aB\/c\"d&e<f>é g'h"#,
+        r#"aB/c\"d&e<f>\u00e9 g'h"#,
+        "aB%2Fc%22d%26e%3Cf%3E%C3%A9%20g'h",
+        "aB%2fc%22d%26e%3cf%3e%c3%a9%20g'h",
+        "aB%2Fc%22d%26e%3Cf%3E%C3%A9%20g%27h",
+        "aB%2fc%22d%26e%3cf%3e%c3%a9%20g%27h",
+        "aB/c%22d&e%3Cf%3E%C3%A9%20g'h",
+        "aB/c%22d&e%3cf%3e%c3%a9%20g'h",
+        "aB%2Fc%22d%26e%3Cf%3E%C3%A9+g%27h",
+        "aB%2fc%22d%26e%3cf%3e%c3%a9+g%27h",
+        "aB/c&quot;d&amp;e&lt;f&gt;é g&#39;h",
+    ] {
+        let shown = redactor.clean(&format!("[{printed}]"));
+        assert_eq!(shown.as_str(), "[***]", "{printed}");
+    }
+}
+
 #[test]
 fn secrets_that_overlap_leave_nothing() {
     let redactor = knowing(&["abcdefgh", "efghijkl", "abcdefghijklmnop"]);
