@@ -65,9 +65,7 @@ pub(crate) fn page(report: &Report, links: &Links, budget: usize) -> String {
     );
     left = left.saturating_sub(told.as_ref().map_or(0, |told| told.len() + 2));
     parts.extend(told);
-    for block in foldable(report, &mut left) {
-        parts.push(block);
-    }
+    parts.extend(foldable(report, left));
     parts.push(String::new());
     parts.join("\n\n").trim_end().to_owned() + "\n"
 }

@@ -19,18 +19,20 @@ pub(crate) fn details(
     (!content.is_empty()).then(|| format!("{open}{content}{close}"))
 }
 
-/// The logs and the plan's difference, folded, each cut to what is left.
-pub(crate) fn foldable(report: &Report, left: &mut usize) -> Vec<String> {
+/// The logs and the plan's difference, folded, each cut to what the ones before it left of `room` bytes.
+pub(crate) fn foldable(report: &Report, room: usize) -> Vec<String> {
     let mut blocks = Vec::new();
+    let left = |blocks: &[String]| {
+        room.saturating_sub(blocks.iter().map(|block| block.len() + 2).sum::<usize>())
+    };
     if let (State::Preview(_), Some(diff)) = (story::state(report), &report.plan_diff) {
         let lines: Vec<&str> = diff.as_str().lines().collect();
         blocks.extend(details(
             "The app spec, with and without the job",
             |room| cut_fence("diff", &lines, End::Head, room),
-            *left,
+            left(&blocks),
         ));
     }
-    *left = left.saturating_sub(blocks.iter().map(|block| block.len() + 2).sum());
     if !shows_log(report) {
         return blocks;
     }
@@ -40,10 +42,7 @@ pub(crate) fn foldable(report: &Report, left: &mut usize) -> Vec<String> {
         .iter()
         .filter(|log| telling.is_none_or(|telling| telling.deployment != log.deployment));
     for log in telling.into_iter().chain(others) {
-        if let Some(block) = log_block(log, *left) {
-            *left = left.saturating_sub(block.len() + 2);
-            blocks.push(block);
-        }
+        blocks.extend(log_block(log, left(&blocks)));
     }
     blocks
 }
@@ -155,5 +154,30 @@ mod tests {
             }
         }
         assert!(shown > 500, "{shown}");
+    }
+
+    #[test]
+    fn all_that_is_folded_keeps_to_the_room_together() {
+        let job = JobName::parse("migrate-k3f9q2x7-e0").unwrap();
+        let log = |id: &str| SeenLog {
+            job: job.clone(),
+            deployment: DeploymentId::new(id),
+            evidence: Evidence::default(),
+            tail: vec![Clean::composed("x".to_owned()); 60],
+            lines: 60,
+            path: None,
+        };
+        let report = Report {
+            logs: vec![log("d-1"), log("d-2")],
+            ..Report::default()
+        };
+        let mut fullest = 0;
+        for room in 0..700 {
+            let blocks = foldable(&report, room);
+            let taken = blocks.iter().map(|block| block.len() + 2).sum::<usize>();
+            assert!(taken <= room, "{room}: {taken}");
+            fullest = fullest.max(blocks.len());
+        }
+        assert_eq!(fullest, 2);
     }
 }

@@ -1,7 +1,9 @@
 //! What a person reads in each state. Read each text aloud: would you trust it at 2 a.m.?
 
 mod hostile;
+mod page;
 mod report;
+mod told;
 mod world;
 
 use super::*;
