@@ -61,7 +61,7 @@ fn a_page_without_room_leaves_out_whole_parts_and_says_so() {
         "**Epochs so far**",
     ];
     let mut least_room = BTreeMap::new();
-    for budget in 0..8_000 {
+    for budget in (0..8_000).step_by(13) {
         let page = comment::render(&report, &links(), budget);
         let shown: Vec<&str> = parts
             .into_iter()
