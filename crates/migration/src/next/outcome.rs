@@ -161,12 +161,8 @@ pub(super) fn clean_up(seen: &Observed, care: &Care) -> CleanUpAxis {
         return CleanUpAxis::Blocked;
     }
     if !care.in_spec(app).is_empty() {
-        let own = care
-            .jobs
-            .iter()
-            .any(|job| app.spec.job(&job.name.to_string()).is_some());
         // A declared stale job that we never got to remove is not ours to answer for.
-        return if own || care.attempted(seen) {
+        return if care.attempted(seen) {
             CleanUpAxis::Blocked
         } else {
             CleanUpAxis::NotNeeded

@@ -120,6 +120,14 @@ fn a_run_that_ends_while_its_job_runs_is_detached() {
 }
 
 #[test]
+fn a_run_that_ends_before_it_reads_the_log_of_an_ended_job_says_nothing_is_proven() {
+    let mut world = under_way("ACTIVE", "SUCCESS", Some("00:31:00"), "00:31:00");
+    world.stop = Some(Stop::Signal);
+    let ended = verdict(next(&goal(), &world));
+    assert_eq!(ended.job, JobAxis::Unproven { during: None });
+}
+
+#[test]
 fn checks_alone_that_passed_are_told_as_that() {
     let mut plan = plan();
     plan.request.intent = Intent::Check;
