@@ -226,6 +226,15 @@ fn each_name_of_this_machine_may_be_asked(#[case] base: &str) {
 }
 
 #[test]
+fn before_the_run_the_same_address_is_asked_as_after_it() {
+    let world = World::new();
+    let asked = crate::health_url(&request(), crate::app_of(&world.seen()).unwrap());
+    let planned = planned(&request(), &world).health_url;
+    assert!(planned.is_some());
+    assert_eq!(asked, Ok(planned));
+}
+
+#[test]
 fn plain_http_is_for_this_machine() {
     let mut request = request();
     let mut world = World::new();
