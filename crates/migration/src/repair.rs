@@ -176,14 +176,13 @@ impl Replay {
             went_back: WentBack::No,
         };
         let settled = rows.get(..start)?.iter().filter(|_| pilot.is_some());
-        let read_from = std::iter::once((*rows.get(start)?, based_on));
+        let settled: Vec<State> = settled
+            .filter_map(|row| Some(State::of(row, plain(row)?, false, pilot)))
+            .collect();
         let mut past = Past {
             pilot,
-            states: settled
-                .filter_map(|row| Some((*row, plain(row)?)))
-                .chain(read_from)
-                .map(|(row, spec)| State::of(row, spec, false, pilot))
-                .collect(),
+            read_at: settled.len(),
+            states: settled,
             jobs: rows
                 .get(..=start)?
                 .iter()
@@ -193,6 +192,8 @@ impl Replay {
             wanted: Vec::new(),
             ours: Vec::new(),
         };
+        let read_from = State::of(rows.get(start)?, based_on, false, pilot);
+        past.states.push(read_from);
         for row in rows.get(start + 1..)? {
             let spec = plain(row)?;
             let written = past.written(row, &spec, seen);
@@ -415,6 +416,8 @@ struct Past<'a> {
     /// Every spec that the register has held since the insert was read; where it is shown who writes, those before it,
     /// too: an update of another run of ours may come from then.
     states: Vec<State>,
+    /// The place among them of what the insert was made from.
+    read_at: usize,
     /// Every job of ours so far.
     jobs: Vec<JobName>,
     /// The jobs of ours that the row before may have left in the spec.
@@ -444,8 +447,8 @@ impl Past<'_> {
             (Some(_) | None, None) | (None, Some(_)) => true,
         };
         let ours =
-            by_us && (brings || takes || self.undoes_others(row, spec)) && self.held_before(spec);
-        ours.then_some(WrittenFor::Job)
+            ((brings || takes) && self.held_since_read(spec)) || self.undoes_others(row, spec);
+        (by_us && ours).then_some(WrittenFor::Job)
     }
 
     /// Whether `row` is the platform's answer to a failure of ours: of our own update, of our job in somebody else's, or
@@ -463,20 +466,21 @@ impl Past<'_> {
         states.find(|spec| Fingerprint::without_secrets(spec) == *fingerprint)
     }
 
-    fn held_before(&self, spec: &AppSpec) -> bool {
-        self.states.iter().any(|state| same(&state.spec, spec))
+    /// Whether `spec` is what the insert was made from, or what the app was after that.
+    fn held_since_read(&self, spec: &AppSpec) -> bool {
+        let states = self.states.iter().skip(self.read_at);
+        states.rev().any(|state| same(&state.spec, spec))
     }
 
     /// Whether `spec`, which `row` shows, is what the app was until others wrote, so shortly before that whoever wrote it
     /// as the user `pilot` had read it before them: our updates arrive in time or never. Who works as that user and takes
     /// back what others wrote long ago has decided to.
     fn undoes_others(&self, row: &Deployment, spec: &AppSpec) -> bool {
-        let since: Vec<&State> = self
-            .states
-            .iter()
-            .rev()
-            .take_while(|state| !same(&state.spec, spec))
-            .collect();
+        let held = |state: &State| same(&state.spec, spec);
+        let Some(last) = self.states.iter().rposition(held) else {
+            return false;
+        };
+        let since = self.states.get(last + 1..).unwrap_or_default();
         let other = |state: &State| {
             state.user.is_some() && self.pilot.is_some() && state.user.as_deref() != self.pilot
         };
@@ -484,7 +488,7 @@ impl Past<'_> {
             (Some(at), Some(now)) => now <= after(at, bounds::SETTLE),
             (Some(_) | None, None) | (None, Some(_)) => false,
         };
-        since.iter().any(|state| other(state))
+        since.iter().any(other)
             && since
                 .iter()
                 .all(|state| state.nobodys || (other(state) && just_before(state)))

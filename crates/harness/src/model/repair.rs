@@ -105,6 +105,7 @@ impl Replay {
                     ours: false,
                 })
                 .collect(),
+            read_at: start,
             jobs: rows[..=start]
                 .iter()
                 .fold(0, |all, row| all | row.spec.jobs),
@@ -266,6 +267,8 @@ struct Held {
 /// What the rows before the one at hand showed.
 struct Past {
     states: Vec<Held>,
+    /// The place among them of what the first row of ours was made from.
+    read_at: usize,
     jobs: Bits,
     last: Bits,
     wanted: [Bits; ROWS],
@@ -282,20 +285,18 @@ impl Past {
         let now = row.spec.jobs;
         let brings = now & !self.jobs != 0;
         let takes = now & !self.last == 0 && now != self.last;
-        let held_before = self.states.iter().any(|held| held.edits == row.spec.edits);
+        let held = |held: &Held| held.edits == row.spec.edits;
+        let held_since_read = self.states.iter().skip(self.read_at).any(held);
         user(row, rules) == User::Pilot
-            && (brings || takes || self.undoes_others(row.spec.edits, rules))
-            && held_before
+            && (((brings || takes) && held_since_read) || self.undoes_others(row.spec.edits, rules))
     }
 
     /// Whether these edits are those that the app had until others wrote.
     fn undoes_others(&self, edits: Bits, rules: &Rules) -> bool {
-        let since = || {
-            self.states
-                .iter()
-                .rev()
-                .take_while(|held| held.edits != edits)
+        let Some(last) = self.states.iter().rposition(|held| held.edits == edits) else {
+            return false;
         };
+        let since = || self.states.iter().skip(last + 1);
         let other = |held: &Held| held.user == User::Other;
         let republishes = |held: &Held| rules.sees_through && held.user == User::None;
         since().any(other) && since().all(|held| held.ours || other(held) || republishes(held))

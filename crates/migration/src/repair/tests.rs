@@ -629,6 +629,18 @@ fn a_late_write_is_known_though_the_edit_that_it_undoes_came_before_our_own_upda
     assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
 }
 
+/// Another run puts back what its own insert overwrote, and its update lands on ours.
+#[test]
+fn what_another_run_of_ours_puts_back_is_not_taken_for_a_late_write() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), false)
+        .ours(spec(1, 1), true)
+        .named()
+        .ours(spec(1, 3), false);
+    assert_eq!(history.lost(spec(1, 3)), NOTHING);
+}
+
 /// A push deploys what is there, and shows nobody's decision.
 #[test]
 fn a_push_between_hides_no_late_removal() {
