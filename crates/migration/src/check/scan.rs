@@ -255,8 +255,7 @@ impl Scan {
         self.found.insert(Syntax::Redirection);
         self.at += 2;
         if self.peek(0) == Some('<') {
-            // A here-string, which is bash's; what follows is a word like any other.
-            self.at += 1;
+            // A here-string, which is bash's; what follows is a word, as behind any `<`.
             return;
         }
         let tabs = self.peek(0) == Some('-');

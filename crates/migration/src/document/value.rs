@@ -151,10 +151,6 @@ impl JsonSchema for Text {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({ "type": "string", "minLength": 1 })
     }
-
-    fn inline_schema() -> bool {
-        true
-    }
 }
 
 /// Text with its place.

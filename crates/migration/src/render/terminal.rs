@@ -3,11 +3,12 @@
 //! No colours and no width: the command line adds those where there is a terminal. Text is free of control
 //! characters, but lines that an Actions runner would obey are the publisher's to break.
 
+use super::fold::shows_log;
 use super::story::{self, State};
 use super::todo::{Todo, todo, urgent};
 use super::words::{Words, clock, span};
 use super::{document, headline, outlook, stands, timeline};
-use crate::{Clean, Event, Links, LogPolicy, Redactor, Report};
+use crate::{Clean, Event, Links, Redactor, Report};
 use std::fmt::Write as _;
 
 /// How many of a log's last lines the closing text repeats when a run went wrong.
@@ -40,13 +41,9 @@ pub fn render_final(report: &Report, links: &Links) -> String {
     let failed = report
         .reason()
         .is_some_and(|reason| reason.exit().code() != 0);
-    let shows_log = report
-        .plan
-        .as_ref()
-        .is_none_or(|plan| plan.request.settings.log != LogPolicy::Off);
     if let Some(log) = report
         .telling_log()
-        .filter(|log| failed && shows_log && !log.tail.is_empty())
+        .filter(|log| failed && shows_log(report) && !log.tail.is_empty())
     {
         put(&mut out, "\nThe job's log ends with:");
         for line in story::last_lines(&log.tail, LOG_LINES) {
