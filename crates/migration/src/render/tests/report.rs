@@ -152,3 +152,32 @@ fn the_steps_of_a_run_under_way_stand_as_their_checks_or_they_themselves_ended()
     assert_eq!(states(Intent::Run, 0), StepState::Done);
     assert_eq!(states(Intent::Run, 3), StepState::Failed(3));
 }
+
+/// Marks of two starts, or marks that contradict each other, do not tell of which start a step's end is.
+#[test]
+fn a_step_before_the_unproven_one_is_done_only_by_clear_marks() {
+    let state = |evidence: Evidence| {
+        let mut verdict = verdict(Reason::Unproven);
+        verdict.job = JobAxis::Unproven {
+            during: Some(step("backfill")),
+        };
+        let story = story()
+            .planned(ter235())
+            .then(1, log_of(ter235().job(), OURS, evidence, 1))
+            .ended(verdict);
+        story.report.step_rows()[0].state
+    };
+    assert_eq!(state(with_step()), StepState::Done);
+    let failed = evidence(vec![ran("columns", 1, Some(3))]);
+    let twice = Evidence {
+        begins: 2,
+        ..with_step()
+    };
+    let contradictory = Evidence {
+        contradictory: true,
+        ..with_step()
+    };
+    for unclear in [began(), failed, twice, contradictory] {
+        assert_eq!(state(unclear), StepState::Unproven);
+    }
+}

@@ -116,3 +116,276 @@ fn only_an_id_of_the_platforms_form_is_shortened_or_linked() {
         assert!(comment.contains(&line), "{id}: {comment}");
     }
 }
+
+#[test]
+fn only_an_address_of_the_web_is_a_link() {
+    for address in [
+        "javascript:alert",
+        "ftp://files.example",
+        "https://x.example/a)b",
+        "https://x.example/a b",
+        "",
+    ] {
+        let links = Links {
+            run: Some(address.to_owned()),
+            ..Links::default()
+        };
+        let comment = super::comment::render(&ended(verdict(Reason::Done)).report, &links, 60_000);
+        assert!(comment.contains("\nWorkflow run · reason"), "{comment}");
+    }
+}
+
+/// Whatever else ended the run, and whether or not the platform said no to the clean-up.
+#[test]
+fn a_job_that_may_be_left_in_the_app_is_the_headline() {
+    let headline = |reason, clean_up, refused| {
+        let job = match refused {
+            Some(_) => JobAxis::NotAttempted,
+            None => JobAxis::Done,
+        };
+        let mut story = ended(Verdict {
+            job,
+            clean_up,
+            ..verdict(reason)
+        });
+        story.report.refusal = refused;
+        story.report.headline().to_string()
+    };
+    let left = "A person must act: job `migrate-k3f9q2x7-e0` is not proven to be out of `terp-app`";
+    let refusal = || Some(Refusal::new(Reason::StaleJob, "it is stale", ""));
+    for (reason, clean_up, refused) in [
+        (Reason::JobTimedOut, CleanUpAxis::Blocked, None),
+        (Reason::Detached, CleanUpAxis::Sent, None),
+        (Reason::CleanUpNotProven, CleanUpAxis::Sent, refusal()),
+    ] {
+        assert_eq!(headline(reason, clean_up, refused), left, "{reason:?}");
+    }
+    assert_eq!(
+        headline(Reason::StaleJob, CleanUpAxis::Verified, refusal()),
+        "Migration `ter-235` was not started; nothing was inserted"
+    );
+}
+
+#[test]
+fn the_sweepers_headline_says_whether_there_was_a_job() {
+    let headline = |removed: &[&str]| {
+        let mut verdict = verdict(Reason::Cleaned);
+        verdict.job = JobAxis::NotAttempted;
+        verdict.facts.removed = removed.iter().map(|job| (*job).to_owned()).collect();
+        ended(verdict).report.headline().to_string()
+    };
+    assert_eq!(headline(&[]), "No temporary job was left in `terp-app`");
+    assert_eq!(
+        headline(&["migrate-k3f9q2x7-e0"]),
+        "Left-over jobs are out of `terp-app`"
+    );
+}
+
+#[test]
+fn before_there_is_a_plan_a_run_is_under_way() {
+    let story = story().then(1, Happening::Waiting(Clean::own("reading the app")));
+    assert_eq!(
+        story.report.headline().to_string(),
+        "Migration `ter-235` is under way on `terp-app`"
+    );
+}
+
+#[test]
+fn what_is_worth_a_look_is_told_of_runs_that_inserted_a_job() {
+    let told = |job| {
+        let mut verdict = verdict(Reason::Done);
+        verdict.job = job;
+        verdict.facts.healthy_before = Some(false);
+        verdict.facts.recorded = false;
+        verdict.facts.repaired = vec!["/services/0/instance_count".to_owned()];
+        verdict.facts.conflicts = vec!["/envs/3".to_owned()];
+        let comment = ended(verdict).comment();
+        let sentences = comment
+            .split_once("`9f8e7d6`.")
+            .map(|(_, behind)| head(behind));
+        sentences.unwrap().trim().to_owned()
+    };
+    insta::assert_snapshot!(told(JobAxis::Done), @r#"
+    The app did not answer as healthy before this run began either.
+
+    An update of ours had overwritten somebody's edit of the app spec; it was put back: `/services/0/instance_count`.
+
+    An update of ours may have overwritten somebody's edit of the app spec, and it was not put back: `/envs/3`. Compare the deployments' app specs in the control panel and set these places as they should be.
+
+    The ledger did not take the outcome; the next run reads it from the deployments and the log.
+    "#);
+    insta::assert_snapshot!(told(JobAxis::NotAttempted), @r#"
+    An update of ours had overwritten somebody's edit of the app spec; it was put back: `/services/0/instance_count`.
+
+    An update of ours may have overwritten somebody's edit of the app spec, and it was not put back: `/envs/3`. Compare the deployments' app specs in the control panel and set these places as they should be.
+    "#);
+}
+
+#[test]
+fn a_first_step_that_failed_leaves_the_rest_not_run() {
+    let mut verdict = rolled_back();
+    verdict.job = JobAxis::Failed {
+        step: step("columns"),
+        code: 3,
+        check: false,
+    };
+    let comment = ended(verdict).comment();
+    let sentence = comment.lines().find(|line| line.starts_with("Step `"));
+    assert_eq!(
+        sentence,
+        Some("Step `columns` failed with exit code 3. Not run: `backfill`.")
+    );
+}
+
+/// The sweeper has no plan and so no fingerprint to compare with.
+#[test]
+fn without_a_plan_the_clean_up_says_nothing_about_the_rest_of_the_spec() {
+    let comment = story().ended(verdict(Reason::Cleaned)).comment();
+    let line = comment
+        .lines()
+        .find(|line| line.starts_with("- **Clean-up**"));
+    let line = line.unwrap();
+    assert!(line.ends_with("000000000004>))"), "{line}");
+}
+
+#[test]
+fn what_to_do_follows_from_the_job_and_the_reason() {
+    let told = |job, reason| {
+        let comment = ended(Verdict {
+            job,
+            ..verdict(reason)
+        })
+        .comment();
+        let todo = comment.split_once("**What to do now**\n\n");
+        todo.map_or_else(String::new, |(_, todo)| head(todo).trim().to_owned())
+    };
+    insta::assert_snapshot!(told(JobAxis::NotAttempted, Reason::EarlierUnproven), @r#"
+    Look at the database before anything else: find out how much of what its steps should have changed is there. Nothing runs it again by itself.
+
+    When it is safe to run once more (the script can meet its own half-done work):
+
+    ```
+    gh workflow run migrate.yml -f mode=retry -f migration=ter-235
+    ```
+    "#);
+    insta::assert_snapshot!(told(JobAxis::Running, Reason::Deadline), @r#"
+    Let it end, then take it out:
+
+    ```
+    harbor-pilot reap --app terp-app
+    ```
+    "#);
+    insta::assert_snapshot!(told(JobAxis::NotAttempted, Reason::AppGone), @"There is nothing left to put back. If the app was deleted by mistake, restore it first.");
+    assert_eq!(told(JobAxis::NotAttempted, Reason::Superseded), "");
+    assert_eq!(told(JobAxis::Done, Reason::Done), "");
+}
+
+#[test]
+fn a_hints_lines_to_paste_stay_together_as_they_are_indented() {
+    let hint = "first do this:\n\tone\n\n\ttwo\nthen that:\n  three\n    four\n\nand rest";
+    let refusal = Refusal::new(Reason::Usage, "no", hint);
+    let comment = story().then(0, Happening::Refused(refusal)).comment();
+    let todo = comment.split_once("**What to do now**\n\n").unwrap().1;
+    let todo = todo.split_once("\n\n[Workflow run]").unwrap().0;
+    insta::assert_snapshot!(todo, @r#"
+    First do this:
+
+    ```
+    one
+
+    two
+    ```
+
+    Then that:
+
+    ```
+    three
+      four
+    ```
+
+    And rest.
+    "#);
+}
+
+#[test]
+fn a_long_list_of_names_ends_with_a_count() {
+    let told = |count: usize| {
+        let mut verdict = verdict(Reason::Done);
+        verdict.facts.changed_by_others = (0..count).map(|n| format!("/envs/{n}")).collect();
+        let comment = ended(verdict).comment();
+        let line = comment.lines().find(|line| line.starts_with("Others"));
+        let names = line.unwrap().split_once("their changes stay: ").unwrap().1;
+        names.to_owned()
+    };
+    assert_eq!(told(1), "`/envs/0`.");
+    assert_eq!(told(2), "`/envs/0` and `/envs/1`.");
+    assert_eq!(told(3), "`/envs/0`, `/envs/1` and `/envs/2`.");
+    assert!(told(10).ends_with("`/envs/8` and `/envs/9`."));
+    assert!(told(12).ends_with("`/envs/9` and 2 more."));
+}
+
+#[test]
+fn spans_are_said_as_people_say_them() {
+    for (seconds, said) in [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (245, "4 min 5 s"),
+        (3_600, "1 h"),
+        (3_659, "1 h"),
+        (7_500, "2 h 5 min"),
+        (90_061, "25 h 1 min"),
+    ] {
+        let span = super::words::span(std::time::Duration::from_secs(seconds));
+        assert_eq!(span, said);
+    }
+}
+
+#[test]
+fn a_timeline_over_midnight_tells_the_day() {
+    let story = story()
+        .planned(ter235())
+        .then(60, Happening::Claimed)
+        .then(86_400, Happening::Waiting(Clean::own("waiting")));
+    let comment = story.comment();
+    assert!(comment.contains("\n- `00:36:00` The claim"), "{comment}");
+    assert!(
+        comment.contains("\n- `2026-02-19 00:36:00` Waiting"),
+        "{comment}"
+    );
+}
+
+#[test]
+fn a_plan_waits_for_the_merges_deployment_where_it_is_asked_to() {
+    let told = |wait_for_deploy, pull_request| {
+        let mut plan = ter235();
+        plan.request.settings.wait_for_deploy = wait_for_deploy;
+        plan.request.origin.pull_request = pull_request;
+        let mut story = story().planned(plan);
+        story.report.purpose = Purpose::Preview;
+        story.comment().contains("After the merge it waits until")
+    };
+    assert!(told(WaitForDeploy::Live, Some(428)));
+    assert!(!told(WaitForDeploy::Off, Some(428)));
+    assert!(!told(WaitForDeploy::Live, None));
+}
+
+/// A workflow may paste it into a shell.
+#[test]
+fn an_id_of_another_form_is_no_output() {
+    let output = |id: &str| {
+        let mut verdict = verdict(Reason::Done);
+        verdict.facts.deployment = Some(deployment(id));
+        let report = ended(verdict).report;
+        let mut outputs = super::result::outputs(&report).into_iter();
+        let found = outputs.find(|(name, _)| *name == "deployment-id");
+        found.unwrap().1
+    };
+    let longest = "d".repeat(64);
+    for id in ["d-1", OURS, &longest] {
+        assert_eq!(output(id), id);
+    }
+    for id in ["", "-rf", "d 1", "d;1", "$(d)", "é", &"d".repeat(65)] {
+        assert_eq!(output(id), "", "{id}");
+    }
+}
