@@ -372,6 +372,7 @@ fn order_that_no_script_keeps_is_a_contradiction() {
     let whole_check = [check(2), checked(2)];
     let cases = [
         ("no begin", vec![DONE[1].to_owned()]),
+        ("no begin of a copy", vec![DISARMED[1].to_owned()]),
         ("check 0", vec![begin.to_owned(), check(0)]),
         (
             "a check twice",
@@ -567,6 +568,8 @@ fn memory_is_bounded_whatever_the_log_is() {
 
 #[test]
 fn mark_far_behind_in_a_line_is_not_looked_for() {
+    let near = format!("{} {}", "x".repeat(60_000), line(DONE[0]));
+    assert_eq!(read([near.as_str()]).begins, 1);
     let far = format!("{} {}", "x".repeat(70_000), line(DONE[0]));
     assert_eq!(read([far.as_str()]), Evidence::default());
 }

@@ -112,6 +112,7 @@ fn a_secret_is_found_in_each_form_that_programs_print_it_in() {
         "aB%2Fc%22d%26e%3Cf%3E%C3%A9+g%27h",
         "aB%2fc%22d%26e%3cf%3e%c3%a9+g%27h",
         "aB/c&quot;d&amp;e&lt;f&gt;é g&#39;h",
+        "YUIvYyJkJmU8Zj7DqSBnJ2g",
     ] {
         let shown = redactor.clean(&format!("[{printed}]"));
         assert_eq!(shown.as_str(), "[***]", "{printed}");

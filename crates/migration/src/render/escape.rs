@@ -163,6 +163,7 @@ mod tests {
     fn names_in_backticks_become_code_and_nothing_breaks_out() {
         insta::assert_snapshot!(prose("cannot read app `terp-app`: `` odd ` ticks"), @r#"cannot read app `terp-app`: \`\` odd \` ticks"#);
         insta::assert_snapshot!(prose("`a`@b"), @"`a` `@b`");
+        insta::assert_snapshot!(prose("see (`a`)"), @"see (`a`)");
     }
 
     #[test]

@@ -146,6 +146,8 @@ mod tests {
             lines: 400,
             path: None,
         };
+        let whole = log_block(&log, 10_000).unwrap();
+        assert_eq!(log_block(&log, whole.len() + BETWEEN), Some(whole));
         let mut shown = 0;
         for room in 0..900 {
             if let Some(block) = log_block(&log, room) {

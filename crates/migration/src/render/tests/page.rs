@@ -148,3 +148,24 @@ fn a_timeline_loses_its_middle_and_keeps_to_its_room() {
     }
     assert!(cut > 500, "{cut}");
 }
+
+#[test]
+fn the_log_has_all_the_room_that_a_long_timeline_leaves() {
+    let line = "x".repeat(100);
+    let mut story = failed_backfill().log(began_and_failed(), &vec![line.as_str(); 5_000]);
+    for second in 0..200 {
+        let cause = Redactor::default().text(format_args!("waiting {second} {}", "y".repeat(100)));
+        story = story.then(1, Happening::Waiting(cause));
+    }
+    let page = story.comment();
+    assert!(page.contains("Waiting 100 ") && page.contains("End of the job's log"));
+    // A log is cut by a tenth at a time.
+    assert!(page.len() > comment::BUDGET * 9 / 10, "{}", page.len());
+}
+
+fn began_and_failed() -> Evidence {
+    evidence(vec![
+        ran("columns", 12, Some(0)),
+        ran("backfill", 3, Some(1)),
+    ])
+}
