@@ -82,6 +82,7 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
             .replace('<', "\\u003c")
             .replace('>', "\\u003e"),
         json.replace('/', "\\/"),
+        ascii_json(secret).replace('/', "\\/"),
         ascii_json(secret),
         json,
         // As `encodeURIComponent`, `encodeURI`, RFC 3986 and HTML forms write it, and as who takes no chances does.

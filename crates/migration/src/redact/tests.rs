@@ -103,6 +103,7 @@ fn a_secret_is_found_in_each_form_that_programs_print_it_in() {
         r#"aB/c\"d\u0026e\u003cf\u003eé g'h"#,
         r#"aB\/c\"d&e<f>é g'h"#,
         r#"aB/c\"d&e<f>\u00e9 g'h"#,
+        r#"aB\/c\"d&e<f>\u00e9 g'h"#,
         "aB%2Fc%22d%26e%3Cf%3E%C3%A9%20g'h",
         "aB%2fc%22d%26e%3cf%3e%c3%a9%20g'h",
         "aB%2Fc%22d%26e%3Cf%3E%C3%A9%20g%27h",
