@@ -75,25 +75,24 @@ pub fn unsettled(seen: &Observed) -> Option<Timestamp> {
 }
 
 /// Whether another process of ours took `job` out: somebody's `stop`, for one, which the run must not answer by putting
-/// it in again. An update that brought in another job only came across it.
+/// it in again. An update that brought in another job only came across it. Where the run takes its job out at the same
+/// time, the other update comes on top of that, and finds nothing to take out.
 #[must_use]
 pub fn stopped(job: &JobName, seen: &Observed) -> bool {
     let carries = |row: &Deployment| carried(row).contains(job);
     let Some(last) = seen.deployments.iter().position(carries) else {
         return false;
     };
-    let removal = last.checked_sub(1).and_then(|at| seen.deployments.get(at));
-    let inserter = seen
-        .deployments
-        .get(last)
-        .and_then(|row| row.caused_by.as_deref());
-    removal.is_some_and(|row| {
+    let (later, inserted) = seen.deployments.split_at(last);
+    let inserter = inserted.first().and_then(|row| row.caused_by.as_deref());
+    let takes_out = |row: &&Deployment| {
         inserter.is_some()
             && carried(row).is_empty()
             && row.caused_by.as_deref() == inserter
             && row.user_action.as_deref() == Some(UPDATE_SPEC)
-            && named(row, inserter, seen).is_none()
-    })
+    };
+    let mut removals = later.iter().rev().take_while(takes_out);
+    removals.any(|row| named(row, inserter, seen).is_none())
 }
 
 /// The history without our own writes.

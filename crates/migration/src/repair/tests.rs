@@ -657,6 +657,11 @@ fn who_took_the_job_out_shows_whether_the_run_was_stopped() {
     let inserted = || log(spec(1, 1)).ours(spec(1, 1), true);
     let is_stopped = |history: Log| stopped(&job_name(), &history.seen(spec(1, 1)).1);
     assert!(is_stopped(inserted().ours(spec(1, 1), false)));
+    // Both took it out at the same time, in either order.
+    let both = inserted().ours(spec(1, 1), false).named();
+    assert!(is_stopped(both.ours(spec(1, 1), false)));
+    let both = inserted().ours(spec(1, 1), false);
+    assert!(is_stopped(both.ours(spec(1, 1), false).named()));
     // Our own clean-up, a person's stale copy, and a job that is still there.
     assert!(!is_stopped(inserted().ours(spec(1, 1), false).named()));
     assert!(!is_stopped(inserted().ours(spec(1, 1), false).unnamed()));
