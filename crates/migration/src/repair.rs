@@ -58,6 +58,13 @@ pub fn lost_edits(
     replay.against(&live, app.pinned.is_none())
 }
 
+/// Whether `put` may have made a deployment that the platform says it made at `at`: its times are cut to the second, and a
+/// doubtful update may arrive late.
+#[must_use]
+pub fn may_land(put: &Put, at: Timestamp) -> bool {
+    put.at <= after(at, SAME_WRITE) && at <= after(put.at, bounds::SETTLE)
+}
+
 /// Until when an update of this process may still arrive that no deployment shows so far; nothing where there is none.
 #[must_use]
 pub fn unsettled(seen: &Observed) -> Option<Timestamp> {
@@ -557,9 +564,10 @@ fn named<'a>(row: &Deployment, pilot: Option<&str>, seen: &'a Observed) -> Optio
 /// Whether `put` made `row`: by the id that the reply named; where it named none, by who sent what and when.
 fn made(put: &Put, row: &Deployment, by_another: bool) -> bool {
     let unnamed = || {
-        let may_land = |at| put.at <= after(at, SAME_WRITE) && at <= after(put.at, bounds::SETTLE);
         let sent = |spec| Fingerprint::without_secrets(spec) == put.sent;
-        !by_another && row.created_at.is_some_and(may_land) && row.spec.as_ref().is_some_and(sent)
+        !by_another
+            && row.created_at.is_some_and(|at| may_land(put, at))
+            && row.spec.as_ref().is_some_and(sent)
     };
     match &put.outcome {
         PutResult::Applied(Some(id)) => *id == row.id,

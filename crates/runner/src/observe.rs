@@ -10,7 +10,7 @@ use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
 use migration::{
     AppView, Contains, Doings, FirewallView, JobName, Key, LedgerView, Mode, Observed, PutResult,
-    Request, RunRecord, bounds, carried, elapsed, live, live_commit,
+    Request, RunRecord, bounds, carried, elapsed, live, live_commit, may_land,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -225,20 +225,16 @@ impl Observer {
         Ok(self.merge(rows, &listed))
     }
 
-    /// Deployments that are known to exist whether or not the list shows them.
+    /// Deployments that are known to exist whether or not the list shows them: those that updates of this process made, and
+    /// those in the app's slots.
     fn known_ids(&self) -> Vec<DeploymentId> {
-        self.made().chain(self.slots.iter().cloned()).collect()
-    }
-
-    /// Deployments that updates of this process made.
-    fn made(&self) -> impl Iterator<Item = DeploymentId> + use<'_> {
-        self.seen
-            .wrote
-            .iter()
-            .filter_map(|wrote| match &wrote.put.outcome {
-                PutResult::Applied(id) => id.clone(),
-                PutResult::NotApplied | PutResult::Ambiguous => None,
-            })
+        let made = self.seen.wrote.iter();
+        made.filter_map(|wrote| match &wrote.put.outcome {
+            PutResult::Applied(id) => id.clone(),
+            PutResult::NotApplied | PutResult::Ambiguous => None,
+        })
+        .chain(self.slots.iter().cloned())
+        .collect()
     }
 
     /// Reads by id the rows that do not say which jobs they carry, how far a job of ours in them is, or what the spec
@@ -271,10 +267,10 @@ impl Observer {
     /// carried a job of ours or that an update of this process may have made. (No reply may have named that one.)
     fn written_about_from(&self) -> Option<Timestamp> {
         let known = &self.seen.deployments;
-        let wrote_from = self.seen.wrote.first().map(|wrote| wrote.put.at);
+        let may_be_made = |at| self.seen.wrote.iter().any(|wrote| may_land(&wrote.put, at));
         let first = known.iter().rposition(|one| {
-            let may_be_made = wrote_from.is_some_and(|from| Some(from) <= one.created_at);
-            self.is_of_late(one) && (!carried(one).is_empty() || may_be_made)
+            let ours = !carried(one).is_empty() || one.created_at.is_some_and(may_be_made);
+            self.is_of_late(one) && ours
         })?;
         let start = known.len().min(first + 1 + BEFORE_OURS);
         known.get(start - 1)?.created_at

@@ -73,17 +73,18 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
         return;
     }
     let json = json_inner(secret);
+    let ascii = ascii_json(secret);
     let plain = [
         secret.to_owned(),
         // As it looks once control characters are gone.
         super::strip::strip(secret),
-        // As Go's encoder writes it, as PHP's does, and as pure ASCII.
+        // As Go's encoder writes it, as PHP's two ways do, and as pure ASCII.
         json.replace('&', "\\u0026")
             .replace('<', "\\u003c")
             .replace('>', "\\u003e"),
         json.replace('/', "\\/"),
-        ascii_json(secret).replace('/', "\\/"),
-        ascii_json(secret),
+        ascii.replace('/', "\\/"),
+        ascii,
         json,
         // As `encodeURIComponent`, `encodeURI`, RFC 3986 and HTML forms write it, and as who takes no chances does.
         percent(secret, b""),

@@ -652,6 +652,28 @@ fn a_push_between_hides_no_late_removal() {
     assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
 }
 
+/// The platform cuts its times to the second, so that a deployment may seem older than the update that made it.
+#[test]
+fn a_deployment_may_seem_older_than_its_update_and_come_three_minutes_after_it() {
+    let spec = AppSpec::from_value(spec(1, 1)).unwrap();
+    let put = Put {
+        at: "2026-02-18T00:30:10.7Z".parse().unwrap(),
+        outcome: PutResult::Ambiguous,
+        sent: Fingerprint::without_secrets(&spec),
+        retry_after: None,
+    };
+    for (time, lands) in [
+        ("00:30:00", false),
+        ("00:30:01", true),
+        ("00:30:10", true),
+        ("00:33:10", true),
+        ("00:33:11", false),
+    ] {
+        let at = format!("2026-02-18T{time}Z").parse().unwrap();
+        assert_eq!(may_land(&put, at), lands, "{time}");
+    }
+}
+
 #[test]
 fn who_took_the_job_out_shows_whether_the_run_was_stopped() {
     let inserted = || log(spec(1, 1)).ours(spec(1, 1), true);
