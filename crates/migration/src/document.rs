@@ -322,3 +322,13 @@ fn place_of(location: Location) -> Option<Place> {
     let (line, column) = (location.line(), location.column());
     (line > 0).then_some(Place { line, column })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_the_reader_does_not_know_is_none() {
+        assert_eq!(place_of(Location::UNKNOWN), None);
+    }
+}

@@ -489,6 +489,30 @@ fn the_shown_diff_is_one_job_without_secrets_and_the_same_each_time() {
     assert_eq!(plan_diff(&plan, &live(&world.spec)).unwrap(), shown);
 }
 
+/// The editor is right as far as its own tests go; what is sent to the platform is looked at once more.
+#[test]
+fn an_edit_that_does_more_than_it_should_is_seen() {
+    let ours = ComponentName::from_platform("migrate-k3f9q2x7-e0");
+    let stale = [ComponentName::from_platform("migration-job")];
+    let before = live(&json!({"name": "shop", "region": "ams", "jobs": [
+        {"name": "nightly", "kind": "SCHEDULED"}, {"name": "migration-job"}]}));
+    let job = json!({"name": ours.as_str()});
+    let nightly = json!({"name": "nightly", "kind": "SCHEDULED"});
+    let after = |region: &str, jobs: &[&Value]| {
+        let edited = live(&json!({"name": "shop", "region": region, "jobs": jobs}));
+        only_jobs_differ(&before, &edited, &ours, &stale)
+    };
+    assert!(after("ams", &[&nightly, &job]));
+    assert!(!after("fra", &[&nightly, &job]), "another region");
+    assert!(!after("ams", &[&job]), "a job of others is gone");
+    let changed = json!({"name": "nightly", "kind": "POST_DEPLOY"});
+    assert!(!after("ams", &[&changed, &job]), "a job of others changed");
+    let other = json!({"name": "other"});
+    assert!(!after("ams", &[&nightly, &other, &job]), "a job too many");
+    assert!(!after("ams", &[&nightly]), "ours is not in");
+    assert!(!after("ams", &[&nightly, &job, &job]), "ours is in twice");
+}
+
 /// A spec as a person or another tool may have left it: jobs absent, null, empty or several, and fields we don't know.
 fn specs() -> impl proptest::strategy::Strategy<Value = Value> {
     let job = prop_oneof![

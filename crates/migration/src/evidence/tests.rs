@@ -352,6 +352,18 @@ fn marks_that_do_not_fit_together_prove_nothing_whoever_gathered_them() {
         },
         Evidence {
             steps: vec![done.steps[0].clone(), other_check],
+            ..done.clone()
+        },
+        Evidence {
+            done: done.done.map(|mark| DoneMark { ran: 1, ..mark }),
+            ..done.clone()
+        },
+        Evidence {
+            done: done.done.map(|mark| DoneMark { of: 3, ..mark }),
+            ..done.clone()
+        },
+        Evidence {
+            done: done.done.map(|mark| DoneMark { code: 1, ..mark }),
             ..done
         },
     ];
