@@ -482,11 +482,6 @@ impl Past<'_> {
     /// as the user `pilot` had read it before them: our updates arrive in time or never. Who works as that user and takes
     /// back what others wrote long ago has decided to.
     fn undoes_others(&self, row: &Deployment, spec: &AppSpec) -> bool {
-        let held = |state: &State| same(&state.spec, spec);
-        let Some(last) = self.states.iter().rposition(held) else {
-            return false;
-        };
-        let since = self.states.get(last + 1..).unwrap_or_default();
         let other = |state: &State| {
             state.user.is_some() && self.pilot.is_some() && state.user.as_deref() != self.pilot
         };
@@ -494,10 +489,18 @@ impl Past<'_> {
             (Some(at), Some(now)) => now <= after(at, bounds::SETTLE),
             (Some(_) | None, None) | (None, Some(_)) => false,
         };
-        since.iter().any(other)
-            && since
-                .iter()
-                .all(|state| state.nobodys || (other(state) && just_before(state)))
+        // That the app was so after them, too, for an update of ours had overwritten them, does not speak against it.
+        let mut others_wrote = false;
+        for state in self.states.iter().rev() {
+            if others_wrote && same(&state.spec, spec) {
+                return true;
+            }
+            if !(state.nobodys || other(state) && just_before(state)) {
+                return false;
+            }
+            others_wrote |= other(state);
+        }
+        false
     }
 
     fn note(&mut self, row: &Deployment, spec: AppSpec, ours: bool, replay: &Replay) {

@@ -293,13 +293,19 @@ impl Past {
 
     /// Whether these edits are those that the app had until others wrote.
     fn undoes_others(&self, edits: Bits, rules: &Rules) -> bool {
-        let Some(last) = self.states.iter().rposition(|held| held.edits == edits) else {
-            return false;
-        };
-        let since = || self.states.iter().skip(last + 1);
         let other = |held: &Held| held.user == User::Other;
         let republishes = |held: &Held| rules.sees_through && held.user == User::None;
-        since().any(other) && since().all(|held| held.ours || other(held) || republishes(held))
+        let mut others_wrote = false;
+        for held in self.states.iter().rev() {
+            if others_wrote && held.edits == edits {
+                return true;
+            }
+            if !held.ours && !other(held) && !republishes(held) {
+                return false;
+            }
+            others_wrote |= other(held);
+        }
+        false
     }
 
     fn note(&mut self, place: usize, row: &Row, ours: bool, replay: &Replay, rules: &Rules) {

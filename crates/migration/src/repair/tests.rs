@@ -629,6 +629,18 @@ fn a_late_write_is_known_though_the_edit_that_it_undoes_came_before_our_own_upda
     assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
 }
 
+/// The same where our own updates have overwritten that edit and put it back meanwhile.
+#[test]
+fn a_late_write_is_known_though_the_edit_that_it_undoes_was_lost_and_put_back_before() {
+    let history = log(spec(1, 1))
+        .edit(spec(3, 1))
+        .ours(spec(1, 1), true)
+        .named()
+        .repaired(&spec(1, 1), spec(3, 1))
+        .ours(spec(1, 1), false);
+    assert_eq!(history.put_back(spec(1, 1)), spec(3, 1));
+}
+
 /// Another run puts back what its own insert overwrote, and its update lands on ours.
 #[test]
 fn what_another_run_of_ours_puts_back_is_not_taken_for_a_late_write() {
