@@ -3,7 +3,7 @@
 //! Everything that must survive a crash is derived from deployments, ledger and logs. What stands under
 //! [`Doings`] is known to this process alone and may be lost without harm.
 
-use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, Nonce, after, bounds};
+use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, after, bounds};
 use app_spec::{App, CommitSha, Deployment, DeploymentId, Fingerprint, FirewallRules};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -242,8 +242,6 @@ pub struct MadeClaim {
     pub id: EntryId,
     /// When it was made, by the platform's clock.
     pub at: Timestamp,
-    /// Its nonce.
-    pub nonce: Nonce,
 }
 
 /// One PUT of the app spec, as its sender knows it.

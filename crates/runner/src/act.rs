@@ -84,11 +84,7 @@ impl Writer {
         let before = world.clock.reckoned();
         match ledger.append(&claim).await {
             Ok(id) => {
-                world.seen.doings.claim = Some(MadeClaim {
-                    id,
-                    at: before,
-                    nonce: claim.nonce,
-                });
+                world.seen.doings.claim = Some(MadeClaim { id, at: before });
                 world.ledger_due = true;
                 tell.tell(before, Happening::Claimed);
             }
@@ -138,7 +134,6 @@ impl Writer {
             world.seen.doings.claim = Some(MadeClaim {
                 id: entry.id,
                 at: world.clock.reckoned(),
-                nonce: claim.nonce.clone(),
             });
         }
     }

@@ -13,8 +13,8 @@ use app_spec::AppId;
 use digitalocean::{Client, Transport};
 use migration::{
     CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next, Plan,
-    Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict, bounds,
-    elapsed, next, stopped,
+    Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict, WaitFor,
+    bounds, elapsed, next, stopped,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -266,6 +266,9 @@ impl Run {
             Next::Wait(wait) => {
                 *effects = 0;
                 self.tell.wait(self.world.seen.now, &wait.what);
+                // What is waited for stands in the ledger.
+                let is_claim = matches!(wait.what, WaitFor::OlderClaim | WaitFor::ClaimVisible);
+                self.world.ledger_due |= is_claim;
                 let left = elapsed(self.world.seen.now, wait.until);
                 // At least a second there: a bound that falls between two seconds of `Date` must not spin.
                 let poll = self.pace.between_looks(wait.poll);

@@ -326,8 +326,7 @@ impl Observer {
             return;
         };
         let keys = self.keys();
-        let claiming = self.seen.doings.claim.is_some() && self.seen.doings.insert.is_none();
-        if !self.ledger_due && !claiming {
+        if !self.ledger_due {
             return;
         }
         let mut entries = Vec::new();

@@ -23,8 +23,10 @@ pub(super) enum Step {
     Absent,
     /// It plans: which epoch, or none.
     Plan,
-    /// It is to claim.
+    /// It looks for the moment to claim.
     Claim,
+    /// It may, by what it saw.
+    Append,
     /// It looks whether it may insert.
     Look,
     /// It may, by what it saw.
@@ -65,6 +67,8 @@ pub(super) struct Runner {
     swept: bool,
     /// Deployments that it knows to be its own, by the replies or by what it sent.
     known: u16,
+    /// Where it goes on after an update, where that is not the care.
+    back: Step,
 }
 
 /// Whoever comes later and inserts nothing.
@@ -91,14 +95,19 @@ impl Runner {
     }
 
     /// Where it goes on after an update that was no insert.
-    fn after_update(&self) -> Step {
-        let looks = self.sent == Sent::Nothing && self.claim != NONE;
-        if looks { Step::Look } else { Step::Care }
+    fn after_update(&mut self) -> Step {
+        match std::mem::take(&mut self.back) {
+            Step::Absent => Step::Care,
+            step => step,
+        }
     }
 
     /// Whether it looks for the moment to insert.
     pub(super) fn is_inserting(&self) -> bool {
-        matches!(self.step, Step::Claim | Step::Look | Step::Insert)
+        matches!(
+            self.step,
+            Step::Claim | Step::Append | Step::Look | Step::Insert
+        )
     }
 
     pub(super) fn is_at_work(&self) -> bool {
@@ -111,6 +120,8 @@ impl Runner {
 pub(super) enum Do {
     /// Settles which epoch it is about.
     Plan,
+    /// Sees that nobody else's claim is open.
+    MayClaim,
     /// Appends a claim.
     Claim,
     /// Closes an older claim whose settle time is over.
@@ -215,8 +226,8 @@ impl State {
         match runner.step {
             Step::Absent | Step::Ended | Step::Dead | Step::Wait => None,
             Step::Plan => self.may_plan(runner, rules).then_some(Do::Plan),
-            Step::Claim => Some(Do::Claim),
-            Step::Look => self.look(runner, rules),
+            Step::Claim | Step::Look => self.look(runner, rules),
+            Step::Append => Some(Do::Claim),
             Step::Insert => Some(Do::Insert),
             Step::Care if runner.sent == Sent::Doubtful && !self.marked(runner.epoch) => {
                 self.has_settled(runner.claim, rules).then_some(Do::GiveUp)
@@ -290,6 +301,12 @@ impl State {
         (epoch < EPOCHS).then_some(epoch)
     }
 
+    /// The oldest open claim before that place, where it must be waited for.
+    fn open_before(&self, place: u8, rules: &Rules) -> Option<u8> {
+        let open = |place: &u8| self.claims()[usize::from(*place)].outcome == Outcome::Open;
+        (0..place).find(open).filter(|_| rules.oldest_inserts)
+    }
+
     fn look(&self, runner: &Runner, rules: &Rules) -> Option<Do> {
         if rules.free {
             if self.marked(runner.epoch) || self.spec.jobs != 0 {
@@ -299,19 +316,22 @@ impl State {
                 return None;
             }
         }
+        let claimed = runner.step == Step::Look;
         if !rules.claims {
-            return Some(Do::MayInsert);
+            return Some(if claimed { Do::MayInsert } else { Do::MayClaim });
         }
-        let mut older = (0..runner.claim).filter(|place| {
-            let claim = self.claims()[usize::from(*place)];
-            claim.outcome == Outcome::Open
-        });
-        if rules.oldest_inserts
-            && let Some(place) = older.next()
-        {
+        let place = if claimed {
+            runner.claim
+        } else {
+            self.claims().len() as u8
+        };
+        if let Some(place) = self.open_before(place, rules) {
             return self
                 .has_settled(place, rules)
                 .then(|| self.close_older(runner, place, rules));
+        }
+        if !claimed {
+            return Some(Do::MayClaim);
         }
         if rules.fresh && self.claims()[usize::from(runner.claim)].old {
             return Some(Do::Withdraw(Step::Claim));
@@ -450,7 +470,9 @@ impl State {
                 self.report(jobs, known, rules);
                 self.end(me, Some(Outcome::Withdrawn));
             }
-            Do::Plan | Do::Claim | Do::Withdraw(_) | Do::MayInsert => self.prepare(me, what, rules),
+            Do::Plan | Do::MayClaim | Do::Claim | Do::Withdraw(_) | Do::MayInsert => {
+                self.prepare(me, what, rules)
+            }
             Do::Insert => self.insert(me, rules),
             Do::GiveUp => self.end(me, Some(Outcome::NeverStarted)),
             Do::Close => self.close(me, rules),
@@ -470,6 +492,7 @@ impl State {
                     runner.step = Step::Ended;
                 }
             }
+            Do::MayClaim => runner.step = Step::Append,
             Do::Claim if !rules.claims => runner.step = Step::Look,
             Do::Claim => match self.append(runner.epoch) {
                 Some(place) => (runner.step, runner.claim) = (Step::Look, place),
@@ -530,7 +553,12 @@ impl State {
 
     fn write(&mut self, me: u8, cause: Cause, edits: Bits, jobs: Bits) {
         match self.runners.get_mut(usize::from(me)) {
-            Some(runner) => runner.step = Step::Wait,
+            Some(runner) => {
+                if runner.is_inserting() {
+                    runner.back = runner.step;
+                }
+                runner.step = Step::Wait;
+            }
             None => self.sweeper.waits = true,
         }
         self.send(Put {

@@ -107,6 +107,7 @@ fn does(me: u8, what: Do, after: &State) -> String {
             Some(Step::Claim) => format!("plans epoch {epoch}"),
             _ => "finds nothing left to run".to_owned(),
         },
+        Do::MayClaim => "sees nobody else's open claim".to_owned(),
         Do::Claim => format!("claims epoch {epoch}"),
         Do::CloseOlder(place) => format!("closes the older claim {place} as {}", closed(place)),
         Do::Refuse(jobs) => format!(

@@ -4,7 +4,7 @@
 
 use super::{Action, Care, Next, WaitFor, bounds, clean, done, finish, may_insert, outcome, wait};
 use crate::{
-    AppView, Contains, Estimate, LedgerEntry, LedgerOutcome, LedgerView, MadeClaim, Observed, Plan,
+    AppView, Contains, Estimate, LedgerEntry, LedgerOutcome, LedgerView, Observed, Plan,
     PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
     planned_commit,
 };
@@ -143,7 +143,10 @@ fn fits(plan: &Plan, app: &App, seen: &Observed) -> Option<Next> {
     (baseline != plan.baseline || commit != plan.commit).then_some(Next::Replan)
 }
 
-/// Append a claim, read the ledger again, insert only when the claim is the oldest open one.
+/// Append a claim where nobody else's is open, read the ledger again, insert only when the claim is the oldest open one.
+///
+/// Who claims and then waits for an older claim finds its own too old afterwards, and has meanwhile kept the other one
+/// waiting: two such runs outwait each other to their deadlines.
 fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     let entries = match &seen.ledger {
         LedgerView::Entries(entries) => entries
@@ -152,15 +155,15 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
             .collect::<Vec<_>>(),
         LedgerView::Unreachable => return ledger_silent(plan, seen, care),
     };
-    let Some(made) = &seen.doings.claim else {
-        if seen.doings.claim_failures >= bounds::CLAIM_TRIES {
-            return end(plan, seen, care, Reason::LedgerUnreachable);
-        }
-        return Next::Do(Action::Claim);
-    };
+    let made = seen.doings.claim.as_ref();
     // By the run's own time: who claims again and again beside another run looks more rarely all the same.
     let poll = bounds::poll(seen.since, seen.now);
-    if let Some(older) = entries.iter().find(|entry| is_older(entry, made)) {
+    let is_older = |entry: &&&LedgerEntry| {
+        entry.outcome.is_none()
+            && entry.claim.nonce != plan.nonce
+            && made.is_none_or(|made| entry.id < made.id)
+    };
+    if let Some(older) = entries.iter().find(is_older) {
         let until = after(older.at, bounds::SETTLE);
         if seen.now < until {
             return wait(WaitFor::OlderClaim, poll, until);
@@ -175,6 +178,12 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
             outcome: clean::ending(older, seen).unwrap_or(LedgerOutcome::Unproven { done: 0 }),
         });
     }
+    let Some(made) = made else {
+        if seen.doings.claim_failures >= bounds::CLAIM_TRIES {
+            return end(plan, seen, care, Reason::LedgerUnreachable);
+        }
+        return Next::Do(Action::Claim);
+    };
     if !entries.iter().any(|entry| entry.id == made.id) {
         let until = after(made.at, bounds::CLAIM_VISIBLE);
         if seen.now < until {
@@ -208,10 +217,6 @@ fn overwritten_by(older: &LedgerEntry, plan: &Plan, seen: &Observed, care: &Care
         }
         other @ (Next::Do(_) | Next::Wait(_) | Next::Replan) => other,
     })
-}
-
-fn is_older(entry: &LedgerEntry, made: &MadeClaim) -> bool {
-    entry.outcome.is_none() && entry.id < made.id && entry.claim.nonce != made.nonce
 }
 
 fn ledger_silent(plan: &Plan, seen: &Observed, care: &Care) -> Next {

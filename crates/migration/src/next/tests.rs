@@ -230,7 +230,6 @@ fn claimed(mut world: Observed, entries: Vec<LedgerEntry>, own: u64) -> Observed
     world.doings.claim = Some(MadeClaim {
         id: EntryId(own),
         at: world.now,
-        nonce: Nonce::parse(NONCE).unwrap(),
     });
     world.ledger = LedgerView::Entries(entries);
     world

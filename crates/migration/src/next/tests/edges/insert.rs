@@ -55,6 +55,30 @@ fn an_older_claim_can_no_longer_insert_after_three_minutes() {
     assert_eq!(next(&goal(), &world("00:33:00")), Next::Do(closed));
 }
 
+/// A claim that waits for another one is too old afterwards, and keeps others waiting meanwhile.
+#[test]
+fn nothing_is_claimed_while_somebody_elses_claim_is_open() {
+    let with = |now, entries| {
+        let mut world = quiet(now);
+        world.ledger = LedgerView::Entries(entries);
+        next(&goal(), &world)
+    };
+    let open = || vec![entry(6, "00:30:00", OTHER_NONCE)];
+    let waits = with("00:32:59", open());
+    assert_eq!(waits_for(&waits), &WaitFor::OlderClaim);
+    let closed = Action::Record {
+        entry: EntryId(6),
+        outcome: LedgerOutcome::NeverStarted,
+    };
+    assert_eq!(with("00:33:00", open()), Next::Do(closed));
+    let mut withdrawn = open();
+    withdrawn[0].outcome = Some(LedgerOutcome::Withdrawn);
+    let claims = Next::Do(Action::Claim);
+    assert_eq!(with("00:30:20", withdrawn), claims);
+    let our_own = vec![entry(6, "00:30:00", NONCE)];
+    assert_eq!(with("00:30:20", our_own), claims);
+}
+
 #[test]
 fn the_post_step_waits_for_what_a_run_may_have_sent_just_after_its_claim() {
     let clean = Goal::Clean(CleanUp {
