@@ -37,8 +37,21 @@ fn unreachable(why: &'static str) -> LedgerError {
 }
 
 impl Book {
-    /// Lets one call have its effect as often, and tell its answer as well, as was chosen.
+    /// Makes one call, which travels like a request.
     async fn call<T>(
+        &self,
+        call: &'static str,
+        effect: impl Fn() -> T,
+        stale: impl FnOnce() -> T,
+    ) -> Result<T, LedgerError> {
+        self.process.travel().await;
+        let answer = self.arrive(call, effect, stale).await;
+        self.process.travel().await;
+        answer
+    }
+
+    /// Lets one call have its effect as often, and tell its answer as well, as was chosen.
+    async fn arrive<T>(
         &self,
         call: &'static str,
         effect: impl Fn() -> T,

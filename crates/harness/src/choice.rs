@@ -66,6 +66,9 @@ pub(crate) enum Choice {
     LateRollback,
     /// Our processes look so many times more rarely than usual, so that more happens between two looks.
     Rarely(u32),
+    /// Every request of ours travels so many milliseconds, and its answer as many: no two things happen at the same
+    /// instant, and none on the full second.
+    Travel(u64),
 }
 
 /// Whose request.

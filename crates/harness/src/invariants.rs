@@ -10,7 +10,7 @@ use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
 use jiff::Timestamp;
-use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord};
+use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord, elapsed};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,6 +30,8 @@ const WAITED: usize = 60;
 const AGAIN: usize = 3;
 /// How much longer than its deadline a run may take: one last request's own deadline.
 const SLACK: Duration = Duration::from_secs(70);
+/// How long something may stand in the way of an insert: a job that hangs, and the rollback after it.
+const HINDERS: Duration = Duration::from_secs(40 * 60);
 /// How long a job may run by its own limit.
 const JOB_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// The Actions runner kills a cancelled job's post step after five minutes, less fifteen seconds.
@@ -268,7 +270,26 @@ impl<'a> Judge<'a> {
                 || text.contains("in-flight")
                 || text.contains("slow\"")
         };
-        !self.played.journal.between.is_empty() || self.played.choices.iter().any(late)
+        !self.played.journal.between.is_empty()
+            || self.played.choices.iter().any(late)
+            || self.somebody_acted_under_way()
+    }
+
+    /// Whether somebody acted while a read of the app and the write that followed it travelled.
+    fn somebody_acted_under_way(&self) -> bool {
+        let journal = &self.played.journal;
+        self.puts().iter().any(|(write, _)| {
+            let before = journal.sent.iter();
+            let before = before.take_while(|sent| !std::ptr::eq(*sent, *write));
+            let reads =
+                before.filter(|sent| sent.process == write.process && sent.call == "apps.get");
+            // Without time between the two, whoever acted then is in `between`, or came before the read.
+            let read = reads.last().filter(|read| read.at < write.at);
+            read.is_some_and(|read| {
+                let mut acts = journal.acts.iter();
+                acts.any(|(at, _)| read.at <= *at && *at <= write.at)
+            })
+        })
     }
 
     /// Whether somebody's edit brought the job of ours `name` into the app after `from`.
@@ -783,6 +804,21 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether something stood in the way of an insert in the last part of a run: a request that went wrong, somebody who
+    /// acted, a deployment.
+    fn was_hindered(&self, gone: &Gone) -> bool {
+        let journal = &self.played.journal;
+        let of_late = |at: Timestamp| at <= gone.at && elapsed(at, gone.at) < HINDERS;
+        let down = |choice: &Choice| choice.to_string().contains("ledger-down");
+        self.played.choices.iter().any(down)
+            || journal.acts.iter().any(|(at, _)| of_late(*at))
+            || journal
+                .sent
+                .iter()
+                .any(|sent| sent.fault.is_some() && of_late(sent.at))
+            || self.all_deployments().any(|one| of_late(one.created_at))
+    }
+
     /// C7 and C12: it ends, in time and with few calls.
     fn ends(&mut self, gone: &Gone) {
         if gone.ran_away {
@@ -797,6 +833,13 @@ impl<'a> Judge<'a> {
             self.broke(
                 "C7 time",
                 format!("{} took {} s", gone.role, gone.took.as_secs()),
+            );
+        }
+        let reason = gone.ended.as_ref().map(|ended| ended.reason);
+        if reason == Some(Reason::Deadline) && !self.was_hindered(gone) {
+            self.broke(
+                "C7 vain",
+                format!("{} had all the time, and inserted nothing", gone.role),
             );
         }
         if let Some(at) = self.played.interrupted

@@ -131,6 +131,9 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     if random.happens(5, 6) {
         choices.push(Choice::Rarely(*random.pick(&[3, 6, 9])));
     }
+    if random.happens(1, 3) {
+        choices.push(Choice::Travel(*random.pick(&[37, 410, 1730])));
+    }
     choices.sort();
     choices.dedup();
     choices

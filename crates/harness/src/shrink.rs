@@ -133,6 +133,7 @@ fn lower(choice: &Choice) -> Vec<Choice> {
             ..
         }
         | Choice::LateRollback
-        | Choice::Rarely(_) => Vec::new(),
+        | Choice::Rarely(_)
+        | Choice::Travel(_) => Vec::new(),
     }
 }

@@ -88,6 +88,8 @@ pub(crate) struct Hall {
     direct: Option<Direct>,
     /// How many times more rarely than usual our processes look.
     pub(crate) rarely: u32,
+    /// How long a request travels, and how long its answer.
+    travel: Duration,
     choices: Mutex<Vec<Choice>>,
     pub(crate) journal: Mutex<Journal>,
     totals: Mutex<BTreeMap<&'static str, u32>>,
@@ -114,11 +116,16 @@ impl Hall {
             Choice::Rarely(times) => Some(*times),
             _ => None,
         });
+        let travel = choices.iter().find_map(|choice| match choice {
+            Choice::Travel(millis) => Some(Duration::from_millis(*millis)),
+            _ => None,
+        });
         Arc::new(Self {
             gate: world.in_process(),
             world,
             at_start,
             rarely: rarely.unwrap_or(1),
+            travel: travel.unwrap_or_default(),
             direct: (way == Way::Direct).then(|| Direct::beside(over_the_wire)),
             choices: Mutex::new(choices),
             journal: Mutex::default(),
@@ -302,6 +309,13 @@ impl Process {
         self.doomed.store(true, Ordering::SeqCst);
     }
 
+    /// Lets a request, or its answer, travel.
+    pub(crate) async fn travel(&self) {
+        if !self.hall.travel.is_zero() {
+            tokio::time::sleep(self.hall.travel).await;
+        }
+    }
+
     /// Begins a call: lets others act, writes it down and says what is to happen to it.
     pub(crate) async fn begin(&self, call: &'static str, path: &str, body: Bytes) -> Fate {
         if self.doomed.load(Ordering::SeqCst) || self.dead.load(Ordering::SeqCst) {
@@ -441,7 +455,14 @@ impl Process {
         let inner = self.hall.gate.clone();
         let process = Arc::clone(self);
         Transport::new(tower::service_fn(move |request| {
-            Arc::clone(&process).send(inner.clone(), request)
+            let process = Arc::clone(&process);
+            let inner = inner.clone();
+            async move {
+                process.travel().await;
+                let answer = Arc::clone(&process).send(inner, request).await;
+                process.travel().await;
+                answer
+            }
         }))
     }
 }
