@@ -132,7 +132,7 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
         choices.push(Choice::Rarely(*random.pick(&[3, 6, 9])));
     }
     if random.happens(1, 3) {
-        choices.push(Choice::Travel(*random.pick(&[37, 410, 1730])));
+        choices.push(Choice::Travel(random.below(20) * 100 + 37));
     }
     choices.sort();
     choices.dedup();

@@ -42,6 +42,7 @@ fn found(command: &str) -> Vec<Syntax> {
 #[case::here_document_then_more("cat <<'E O'\nx | y\nE O\nb", &[S::Newline, S::Redirection])]
 #[case::here_document_with_tabs("cat <<-EOF\n\tx | y\n\tEOF\nb", &[S::Newline, S::Redirection])]
 #[case::here_document_after_a_backslash("cat <<\\EOF\n$x\nEOF", &[S::Redirection])]
+#[case::here_document_up_to_an_empty_line("cat <<''\nx | y\n\nb", &[S::Newline, S::Redirection])]
 #[case::here_document_in_double_quotes("cat <<\"E O\"\nx | y\nE O", &[S::Redirection])]
 #[case::here_string("cat <<< word", &[S::Redirection])]
 #[case::pipe_after_a_here_string("cat <<< word | b", &[S::Pipe, S::Redirection])]
@@ -72,6 +73,7 @@ fn found(command: &str) -> Vec<Syntax> {
 #[case::open_double("echo \"a | b", &[S::Unterminated])]
 #[case::open_bracket("echo $(a", &[S::Expansion, S::Unterminated])]
 #[case::open_here_document("cat <<EOF\nx", &[S::Redirection, S::Unterminated])]
+#[case::open_here_document_up_to_an_empty_line("cat <<''\nx", &[S::Redirection, S::Unterminated])]
 #[case::case_pattern("case $x in a) b;; esac", &[S::Semicolon, S::Expansion])]
 fn operators_are_found_where_the_shell_finds_them(
     #[case] command: &str,
