@@ -78,6 +78,9 @@ fn control_characters_and_tricks_of_direction_go() {
     fg
     "#);
     assert_eq!(clean("open \u{1b}]0;never closed\nnext"), "open \nnext");
+    for opens in ['\u{90}', '\u{98}', '\u{9d}', '\u{9e}', '\u{9f}'] {
+        assert_eq!(clean(&format!("a{opens}hidden\u{9c}b")), "ab", "{opens:?}");
+    }
     assert_eq!(
         clean("a\u{85}b\u{2028}c\u{2029}d"),
         "a\nb\nc\nd",
@@ -118,6 +121,25 @@ fn a_secret_is_found_in_each_form_that_programs_print_it_in() {
         let shown = redactor.clean(&format!("[{printed}]"));
         assert_eq!(shown.as_str(), "[***]", "{printed}");
     }
+}
+
+/// The characters at its ends that hold bits of its neighbours, too, stay; none of those between does.
+#[test]
+fn a_secret_within_other_text_is_found_in_its_base64() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+    let shown = |text: &str| {
+        let printed = STANDARD_NO_PAD.encode(text);
+        let shown = knowing(&["hunter2-hun"]).clean(&printed).to_string();
+        (printed, shown)
+    };
+    let (printed, ends_with_it) = shown("xhunter2-hun");
+    assert_eq!(ends_with_it, format!("{}***", &printed[..2]));
+    let (printed, ends_elsewhere) = shown("xyhunter2-hun?!");
+    assert_eq!(
+        ends_elsewhere,
+        format!("{}***{}", &printed[..3], &printed[17..])
+    );
 }
 
 #[test]

@@ -180,6 +180,8 @@ mod tests {
     fn code_spans_and_fences_outlast_their_backticks() {
         insta::assert_snapshot!(code_span("a``b"), @"```a``b```");
         insta::assert_snapshot!(code_span("`"), @"`` ` ``");
+        insta::assert_snapshot!(code_span("`a"), @"`` `a ``");
+        insta::assert_snapshot!(code_span("a`"), @"`` a` ``");
         insta::assert_snapshot!(code_span(" x "), @"`  x  `");
         insta::assert_snapshot!(code_span(""), @"(empty)");
         insta::assert_snapshot!(fence("sh", "echo\n````\n"), @r#"
