@@ -144,8 +144,10 @@ impl Writer {
             return;
         };
         if !is_free(&app) || baseline(&app.spec, &self.also_stale) != plan.baseline {
-            // Somebody wrote between the look and this read: looked at again, nothing sent.
+            // Somebody wrote between the look and this read, or deploys what the list does not show yet: looked at
+            // again, nothing sent.
             tracing::debug!("the app changed just before the insert; looking again");
+            world.look_afresh();
             return;
         }
         let now = world.clock.reckoned();

@@ -259,6 +259,8 @@ impl Run {
                     .await;
                 *effects += 1;
                 if *effects > EFFECTS_IN_A_ROW {
+                    // Once, and not after each of the next ones: a claim must be used within a minute.
+                    *effects = 0;
                     tokio::time::sleep(self.pace.local(bounds::POLL_MAX)).await;
                 }
                 Step::Again
