@@ -156,6 +156,12 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         LedgerView::Unreachable => return ledger_silent(plan, seen, care),
     };
     let made = seen.doings.claim.as_ref();
+    // A ledger that can be read and not written: no claim is made, and none that is in the way is closed.
+    if made.is_none() && seen.doings.claim_failures >= bounds::CLAIM_TRIES
+        || seen.doings.record_failures >= bounds::RECORD_TRIES
+    {
+        return end(plan, seen, care, Reason::LedgerUnreachable);
+    }
     // By the run's own time: who claims again and again beside another run looks more rarely all the same.
     let poll = bounds::poll(seen.since, seen.now);
     let is_older = |entry: &&&LedgerEntry| {
@@ -179,9 +185,6 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         });
     }
     let Some(made) = made else {
-        if seen.doings.claim_failures >= bounds::CLAIM_TRIES {
-            return end(plan, seen, care, Reason::LedgerUnreachable);
-        }
         return Next::Do(Action::Claim);
     };
     if !entries.iter().any(|entry| entry.id == made.id) {

@@ -55,6 +55,23 @@ fn an_older_claim_can_no_longer_insert_after_three_minutes() {
     assert_eq!(next(&goal(), &world("00:33:00")), Next::Do(closed));
 }
 
+/// With the claim of a run that died in the way, and a token that may read the ledger and not write it.
+#[test]
+fn a_ledger_that_takes_no_outcome_of_an_older_claim_ends_the_run() {
+    let after = |failures| {
+        let mut world = quiet("00:33:00");
+        world.ledger = LedgerView::Entries(vec![entry(6, "00:30:00", OTHER_NONCE)]);
+        world.doings.record_failures = failures;
+        next(&goal(), &world)
+    };
+    let closed = Action::Record {
+        entry: EntryId(6),
+        outcome: LedgerOutcome::NeverStarted,
+    };
+    assert_eq!(after(2), Next::Do(closed));
+    assert_eq!(verdict(after(3)).reason, Reason::LedgerUnreachable);
+}
+
 /// A claim that waits for another one is too old afterwards, and keeps others waiting meanwhile.
 #[test]
 fn nothing_is_claimed_while_somebody_elses_claim_is_open() {
