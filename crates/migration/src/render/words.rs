@@ -283,12 +283,6 @@ figures!(i32, u32, u64, usize, Epoch);
 names!(JobName, StepName, MigrationId, Key);
 platform_ids!(AppId, DeploymentId, ComponentName);
 
-impl From<Part> for Words {
-    fn from(part: Part) -> Self {
-        Self(vec![part])
-    }
-}
-
 impl From<&CommitSha> for Part {
     fn from(commit: &CommitSha) -> Self {
         Self::Name(Clean::composed(commit.short().to_owned()))

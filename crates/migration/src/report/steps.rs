@@ -92,7 +92,8 @@ impl Report {
             StepRow {
                 name: (*name).clone(),
                 state,
-                took: ran.and_then(took),
+                // Marks that do not tell how it ended do not tell when, either.
+                took: ran.filter(|_| state != StepState::Unproven).and_then(took),
             }
         };
         names.iter().enumerate().map(row).collect()
