@@ -63,3 +63,12 @@ fn components_that_are_no_objects_are_passed_over_and_kept() {
     assert_eq!(names, ["web"]);
     assert_eq!(odd.to_value()["services"][1], Value::from("web"));
 }
+
+#[test]
+fn specs_are_equal_where_they_hold_the_same() {
+    let spec = |region: &str| {
+        AppSpec::from_value(json!({"name": "shop", "region": region})).expect("a spec is an object")
+    };
+    assert_eq!(spec("ams"), spec("ams"));
+    assert_ne!(spec("ams"), spec("fra"));
+}
