@@ -29,6 +29,27 @@ fn a_run_of_the_checks_alone_is_told() {
 
     Live now: deployment `cccccccc`, commit `9f8e7d6`.
     "#);
+    let rows = story.report.step_rows();
+    let states: Vec<StepState> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [StepState::CheckPassed, StepState::NotRun]);
+}
+
+/// How to take it out is said once, at the head where nobody will do it otherwise.
+#[test]
+fn a_job_that_still_runs_is_taken_out_by_one_command() {
+    let comment = |reason, clean_up| {
+        let mut verdict = verdict(reason);
+        verdict.job = JobAxis::Running;
+        verdict.clean_up = clean_up;
+        ended(verdict).comment()
+    };
+    let waits = "Let it end, then take it out:";
+    let left = comment(Reason::Detached, CleanUpAxis::Sent);
+    assert_eq!(left.matches("harbor-pilot reap").count(), 1, "{left}");
+    assert!(!left.contains(waits), "{left}");
+    let runs = comment(Reason::Interrupted, CleanUpAxis::NotNeeded);
+    assert_eq!(runs.matches("harbor-pilot reap").count(), 1, "{runs}");
+    assert!(runs.contains(waits), "{runs}");
 }
 
 #[test]
