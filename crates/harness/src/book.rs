@@ -44,10 +44,8 @@ impl Book {
         effect: impl Fn() -> T,
         stale: impl FnOnce() -> T,
     ) -> Result<T, LedgerError> {
-        self.process.travel().await;
-        let answer = self.arrive(call, effect, stale).await;
-        self.process.travel().await;
-        answer
+        let arrived = self.arrive(call, effect, stale);
+        self.process.travelling(arrived).await
     }
 
     /// Lets one call have its effect as often, and tell its answer as well, as was chosen.

@@ -5,12 +5,12 @@
 //! thinks; where it must know what a spec should look like, it replays the others' edits itself.
 
 use crate::actor::{self, Wrote, ours, without_ours};
-use crate::choice::{Choice, Setting, Wants, Who};
+use crate::choice::{Act, Choice, Setting, Wants, Who};
 use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
 use jiff::Timestamp;
-use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord, elapsed};
+use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,8 +30,8 @@ const WAITED: usize = 60;
 const AGAIN: usize = 3;
 /// How much longer than its deadline a run may take: one last request's own deadline.
 const SLACK: Duration = Duration::from_secs(70);
-/// How long something may stand in the way of an insert: a job that hangs, and the rollback after it.
-const HINDERS: Duration = Duration::from_secs(40 * 60);
+/// How many seconds something may stand in the way of an insert: a job that hangs, and the rollback after it.
+const HINDERS: i64 = 40 * 60;
 /// How long a job may run by its own limit.
 const JOB_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// The Actions runner kills a cancelled job's post step after five minutes, less fifteen seconds.
@@ -808,8 +808,18 @@ impl<'a> Judge<'a> {
     /// acted, a deployment.
     fn was_hindered(&self, gone: &Gone) -> bool {
         let journal = &self.played.journal;
-        let of_late = |at: Timestamp| at <= gone.at && elapsed(at, gone.at) < HINDERS;
-        let down = |choice: &Choice| choice.to_string().contains("ledger-down");
+        let of_late =
+            |at: Timestamp| at <= gone.at && gone.at.duration_since(at).as_secs() < HINDERS;
+        // Which may have begun long before.
+        let down = |choice: &Choice| {
+            matches!(
+                choice,
+                Choice::Act {
+                    act: Act::LedgerDown(_),
+                    ..
+                }
+            )
+        };
         self.played.choices.iter().any(down)
             || journal.acts.iter().any(|(at, _)| of_late(*at))
             || journal

@@ -309,11 +309,17 @@ impl Process {
         self.doomed.store(true, Ordering::SeqCst);
     }
 
-    /// Lets a request, or its answer, travel.
-    pub(crate) async fn travel(&self) {
-        if !self.hall.travel.is_zero() {
-            tokio::time::sleep(self.hall.travel).await;
-        }
+    /// Lets a request travel to where `arrived` begins, and its answer back.
+    pub(crate) async fn travelling<T>(&self, arrived: impl Future<Output = T>) -> T {
+        let travel = async || {
+            if !self.hall.travel.is_zero() {
+                tokio::time::sleep(self.hall.travel).await;
+            }
+        };
+        travel().await;
+        let answer = arrived.await;
+        travel().await;
+        answer
     }
 
     /// Begins a call: lets others act, writes it down and says what is to happen to it.
@@ -458,10 +464,8 @@ impl Process {
             let process = Arc::clone(&process);
             let inner = inner.clone();
             async move {
-                process.travel().await;
-                let answer = Arc::clone(&process).send(inner, request).await;
-                process.travel().await;
-                answer
+                let sent = Arc::clone(&process).send(inner, request);
+                process.travelling(sent).await
             }
         }))
     }

@@ -489,7 +489,7 @@ impl Past<'_> {
             (Some(at), Some(now)) => now <= after(at, bounds::SETTLE),
             (Some(_) | None, None) | (None, Some(_)) => false,
         };
-        // That the app was so after them, too, for an update of ours had overwritten them, does not speak against it.
+        // The app may have been so after them, too: where an update of ours had overwritten them.
         let mut others_wrote = false;
         for state in self.states.iter().rev() {
             if others_wrote && same(&state.spec, spec) {

@@ -68,7 +68,7 @@ pub(super) struct Runner {
     /// Deployments that it knows to be its own, by the replies or by what it sent.
     known: u16,
     /// Where it goes on after an update, where that is not the care.
-    back: Step,
+    back: Option<Step>,
 }
 
 /// Whoever comes later and inserts nothing.
@@ -96,10 +96,7 @@ impl Runner {
 
     /// Where it goes on after an update that was no insert.
     fn after_update(&mut self) -> Step {
-        match std::mem::take(&mut self.back) {
-            Step::Absent => Step::Care,
-            step => step,
-        }
+        self.back.take().unwrap_or(Step::Care)
     }
 
     /// Whether it looks for the moment to insert.
@@ -554,9 +551,7 @@ impl State {
     fn write(&mut self, me: u8, cause: Cause, edits: Bits, jobs: Bits) {
         match self.runners.get_mut(usize::from(me)) {
             Some(runner) => {
-                if runner.is_inserting() {
-                    runner.back = runner.step;
-                }
+                runner.back = runner.is_inserting().then_some(runner.step);
                 runner.step = Step::Wait;
             }
             None => self.sweeper.waits = true,
