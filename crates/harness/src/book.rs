@@ -4,6 +4,7 @@ use crate::choice::{FaultName, Position};
 use crate::wire::{Hall, Process};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use migration::{Claim, EntryId, Key, LedgerEntry, LedgerOutcome};
 use runner::{Ledger, LedgerError, Lineage};
 use std::sync::{Arc, Mutex};
@@ -12,8 +13,42 @@ use std::time::Duration;
 /// How long a GitHub call may take before its client gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What stands in it.
-pub(crate) type Entries = Arc<Mutex<Vec<LedgerEntry>>>;
+/// What stands in it, in the order of its ids.
+pub(crate) type Entries = Arc<Mutex<Vec<Kept>>>;
+
+/// One claim, as it was written.
+pub(crate) struct Kept {
+    /// Without its outcomes.
+    entry: LedgerEntry,
+    at: Timestamp,
+    outcomes: Vec<(Timestamp, LedgerOutcome)>,
+}
+
+impl Kept {
+    /// Returns the claim as it stood at a time; nothing where it did not stand there yet.
+    fn by(&self, time: Timestamp) -> Option<LedgerEntry> {
+        let outcomes = self.outcomes.iter().rev();
+        let outcome = outcomes
+            .skip_while(|(at, _)| *at > time)
+            .map(|(_, outcome)| outcome.clone())
+            .next();
+        (self.at <= time).then(|| LedgerEntry {
+            outcome,
+            ..self.entry.clone()
+        })
+    }
+}
+
+/// Returns everything that was ever written, at the time when it really was.
+pub(crate) fn all(entries: &Entries) -> Vec<LedgerEntry> {
+    let entries = entries.lock().unwrap();
+    let entries = entries
+        .iter()
+        .filter_map(|kept| Some((kept.by(Timestamp::MAX)?, kept.at)));
+    entries
+        .map(|(entry, at)| LedgerEntry { at, ..entry })
+        .collect()
+}
 
 /// One process's way to it.
 pub(crate) struct Book {
@@ -112,24 +147,27 @@ impl Book {
     }
 
     fn push(&self, claim: &Claim) -> EntryId {
-        let mut entries = self.entries.lock().unwrap();
+        let (hall, mut entries) = (&self.process.hall, self.entries.lock().unwrap());
         let id = EntryId(entries.len() as u64 + 1);
-        entries.push(LedgerEntry {
-            id,
-            at: self.process.hall.world.now(),
-            claim: claim.clone(),
-            outcome: None,
+        let at = hall.world.now();
+        entries.push(Kept {
+            entry: LedgerEntry {
+                id,
+                at: at + hall.ledger_ahead,
+                claim: claim.clone(),
+                outcome: None,
+            },
+            at,
+            outcomes: Vec::new(),
         });
         id
     }
 
     fn of(&self, key: &Key) -> Vec<LedgerEntry> {
-        let entries = self.entries.lock().unwrap();
-        entries
-            .iter()
-            .filter(|entry| entry.claim.key == *key)
-            .cloned()
-            .collect()
+        let (hall, entries) = (&self.process.hall, self.entries.lock().unwrap());
+        let shown = hall.world.now() - hall.ledger_lags;
+        let of_key = entries.iter().filter(|kept| kept.entry.claim.key == *key);
+        of_key.filter_map(|kept| kept.by(shown)).collect()
     }
 }
 
@@ -154,9 +192,9 @@ impl Ledger for Book {
         outcome: &'a LedgerOutcome,
     ) -> BoxFuture<'a, Result<(), LedgerError>> {
         let write = move || {
-            let mut entries = self.entries.lock().unwrap();
-            if let Some(found) = entries.iter_mut().find(|known| known.id == entry) {
-                found.outcome = Some(outcome.clone());
+            let (now, mut entries) = (self.process.hall.world.now(), self.entries.lock().unwrap());
+            if let Some(kept) = entries.iter_mut().find(|kept| kept.entry.id == entry) {
+                kept.outcomes.push((now, outcome.clone()));
             }
         };
         Box::pin(self.call("ledger.record", write, write))

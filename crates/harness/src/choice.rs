@@ -69,6 +69,13 @@ pub(crate) enum Choice {
     /// Every request of ours travels so many milliseconds, and its answer as many: no two things happen at the same
     /// instant, and none on the full second.
     Travel(u64),
+    /// Each way takes up to so many milliseconds longer, each its own part of them: what two processes send arrives in
+    /// another order.
+    Spread(u64),
+    /// The ledger's lists show what was written to it so many milliseconds later.
+    LedgerLags(u64),
+    /// The ledger's clock is so many seconds ahead of the platform's.
+    LedgerAhead(i64),
 }
 
 /// Whose request.

@@ -6,7 +6,7 @@
 //! anything, and does a re-run run anything?
 
 use crate::actor;
-use crate::book::{Book, Commits, Entries};
+use crate::book::{self, Book, Commits, Entries};
 use crate::choice::{Choice, Recovery, Setting, Steps, Wants, When, Who};
 use crate::job::{self, Ran};
 use crate::shown::{Row, Shown};
@@ -161,7 +161,7 @@ async fn story(choices: Vec<Choice>, way: Way) -> Played {
     Played {
         gone: scene.gone,
         ran: ran.lock().unwrap().clone(),
-        ledger: scene.entries.lock().unwrap().clone(),
+        ledger: book::all(&scene.entries),
         journal,
         at_start,
         state,

@@ -133,6 +133,17 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     }
     if random.happens(1, 3) {
         choices.push(Choice::Travel(random.below(20) * 100 + 37));
+        if random.happens(1, 2) {
+            choices.push(Choice::Spread(random.below(20) * 100 + 113));
+        }
+    }
+    if random.happens(1, 8) {
+        choices.push(Choice::LedgerLags(random.below(40) * 500));
+    }
+    if random.happens(1, 8) {
+        choices.push(Choice::LedgerAhead(
+            random.pick(&[-15, -2, 2, 15]).to_owned(),
+        ));
     }
     choices.sort();
     choices.dedup();

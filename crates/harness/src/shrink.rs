@@ -134,6 +134,9 @@ fn lower(choice: &Choice) -> Vec<Choice> {
         }
         | Choice::LateRollback
         | Choice::Rarely(_)
-        | Choice::Travel(_) => Vec::new(),
+        | Choice::Travel(_)
+        | Choice::Spread(_)
+        | Choice::LedgerLags(_)
+        | Choice::LedgerAhead(_) => Vec::new(),
     }
 }

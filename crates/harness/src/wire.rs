@@ -7,12 +7,13 @@
 use crate::actor;
 use crate::choice::{Act, Choice, FaultName, Position, When, Who};
 use crate::direct::{Base, Direct};
+use crate::random::Random;
 use app_spec::App;
 use bytes::Bytes;
 use digitalocean::{BoxError, NotSent, Transport};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sim::{Applied, Fault, FaultKind, InProcess, World};
 use std::collections::BTreeMap;
@@ -90,6 +91,12 @@ pub(crate) struct Hall {
     pub(crate) rarely: u32,
     /// How long a request travels, and how long its answer.
     travel: Duration,
+    /// How many milliseconds longer one of them may take.
+    spread: u64,
+    /// How long the ledger's lists lack what was written to it.
+    pub(crate) ledger_lags: SignedDuration,
+    /// How far its clock is ahead.
+    pub(crate) ledger_ahead: SignedDuration,
     choices: Mutex<Vec<Choice>>,
     pub(crate) journal: Mutex<Journal>,
     totals: Mutex<BTreeMap<&'static str, u32>>,
@@ -112,20 +119,31 @@ impl Hall {
             _ => None,
         });
         let over_the_wire = over_the_wire.collect();
-        let rarely = choices.iter().find_map(|choice| match choice {
-            Choice::Rarely(times) => Some(*times),
-            _ => None,
-        });
-        let travel = choices.iter().find_map(|choice| match choice {
-            Choice::Travel(millis) => Some(Duration::from_millis(*millis)),
-            _ => None,
-        });
+        let (mut rarely, mut travel, mut spread) = (1, Duration::ZERO, 0);
+        let (mut ledger_lags, mut ledger_ahead) = (SignedDuration::ZERO, SignedDuration::ZERO);
+        for choice in &choices {
+            match choice {
+                Choice::Rarely(times) => rarely = *times,
+                Choice::Travel(millis) => travel = Duration::from_millis(*millis),
+                Choice::Spread(millis) => spread = *millis,
+                Choice::LedgerLags(millis) => {
+                    ledger_lags = Duration::from_millis(*millis)
+                        .try_into()
+                        .unwrap_or_default();
+                }
+                Choice::LedgerAhead(seconds) => ledger_ahead = SignedDuration::from_secs(*seconds),
+                _ => {}
+            }
+        }
         Arc::new(Self {
             gate: world.in_process(),
             world,
             at_start,
-            rarely: rarely.unwrap_or(1),
-            travel: travel.unwrap_or_default(),
+            rarely,
+            travel,
+            spread,
+            ledger_lags,
+            ledger_ahead,
             direct: (way == Way::Direct).then(|| Direct::beside(over_the_wire)),
             choices: Mutex::new(choices),
             journal: Mutex::default(),
@@ -255,6 +273,8 @@ pub(crate) struct Process {
     counts: Mutex<BTreeMap<&'static str, u32>>,
     writes: Mutex<u32>,
     last_app: Mutex<Option<LastApp>>,
+    /// How much longer each way takes than the shortest.
+    ways: Mutex<Random>,
     dead: AtomicBool,
     doomed: AtomicBool,
     runaway: AtomicBool,
@@ -278,6 +298,7 @@ impl Process {
             counts: Mutex::default(),
             writes: Mutex::default(),
             last_app: Mutex::default(),
+            ways: Mutex::new(Random::new(number as u64)),
             dead: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
             runaway: AtomicBool::new(false),
@@ -312,8 +333,10 @@ impl Process {
     /// Lets a request travel to where `arrived` begins, and its answer back.
     pub(crate) async fn travelling<T>(&self, arrived: impl Future<Output = T>) -> T {
         let travel = async || {
-            if !self.hall.travel.is_zero() {
-                tokio::time::sleep(self.hall.travel).await;
+            let longer = self.ways.lock().unwrap().below(self.hall.spread + 1);
+            let takes = self.hall.travel + Duration::from_millis(longer);
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
             }
         };
         travel().await;

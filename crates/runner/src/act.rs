@@ -122,13 +122,15 @@ impl Writer {
         world.ledger_due = true;
     }
 
-    /// A claim whose reply was lost may stand in the ledger: it is found by its nonce.
+    /// A claim whose reply was lost may stand in the ledger: it is found by its epoch and nonce. (The epochs of one run
+    /// share a nonce.)
     async fn find_own_claim(&self, ledger: &dyn Ledger, claim: &Claim, world: &mut Observer) {
-        let Ok(entries) = ledger.entries(&claim.key).await else {
+        let Ok(entries) = world.claims(ledger, &claim.key).await else {
             return;
         };
         let mine = |entry: &&migration::LedgerEntry| {
-            entry.claim.nonce == claim.nonce && entry.outcome.is_none()
+            let found = &entry.claim;
+            (found.epoch, &found.nonce) == (claim.epoch, &claim.nonce) && entry.outcome.is_none()
         };
         if let Some(entry) = entries.iter().find(mine) {
             world.seen.doings.claim = Some(MadeClaim {
@@ -359,7 +361,7 @@ impl Writer {
         let Some(ledger) = &self.ledger else { return };
         match ledger.record(entry, outcome).await {
             Ok(()) => {
-                world.seen.doings.recorded.push(entry);
+                world.has_recorded(entry, outcome.clone());
                 let doings = &mut world.seen.doings;
                 let inserted = doings
                     .insert

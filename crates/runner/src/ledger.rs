@@ -24,7 +24,7 @@ pub enum LedgerError {
 pub trait Ledger: Send + Sync {
     /// Appends a claim and returns its place.
     ///
-    /// A reply that was lost may leave the claim appended: the caller reads again and finds it by its nonce.
+    /// A reply that was lost may leave the claim appended: the caller reads again and finds it by its epoch and nonce.
     fn append<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>>;
 
     /// Returns all entries of `key`, oldest first, each with the newest outcome recorded for it.

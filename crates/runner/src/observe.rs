@@ -9,10 +9,11 @@ use app_spec::{App, AppId, Deployment, DeploymentId};
 use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
 use migration::{
-    AppView, Contains, Doings, FirewallView, JobName, Key, LedgerView, Mode, Observed, PutResult,
-    Request, RunRecord, bounds, carried, elapsed, live, live_commit, may_land,
+    AppView, Contains, Doings, EntryId, FirewallView, JobName, Key, LedgerEntry, LedgerOutcome,
+    LedgerView, Mode, Observed, PutResult, Request, RunRecord, bounds, carried, elapsed, live,
+    live_commit, may_land,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,8 @@ pub(crate) struct Observer {
     believing: bool,
     /// Whether the ledger must be read at the next look.
     pub(crate) ledger_due: bool,
+    /// The outcomes that this process has recorded.
+    closed: BTreeMap<EntryId, LedgerOutcome>,
     /// Why the ledger gave no answer, for the message.
     pub(crate) ledger_error: Option<LedgerError>,
     /// Why the platform gave no answer, for the message.
@@ -82,6 +85,7 @@ impl Observer {
             app_read: None,
             believing: false,
             ledger_due: true,
+            closed: BTreeMap::new(),
             ledger_error: None,
             platform_error: None,
         }
@@ -331,7 +335,7 @@ impl Observer {
         }
         let mut entries = Vec::new();
         for key in keys {
-            match ledger.entries(&key).await {
+            match self.claims(ledger.as_ref(), &key).await {
                 Ok(found) => entries.extend(found),
                 Err(error) => {
                     tracing::debug!(%error, "cannot read the ledger");
@@ -344,6 +348,28 @@ impl Observer {
         entries.sort_by_key(|entry| entry.id);
         self.seen.ledger = LedgerView::Entries(entries);
         self.ledger_due = false;
+    }
+
+    /// Reads the claims on `key`. A list that lags must not take back what this process has recorded: it would take a
+    /// closed claim of its own for the one that it is about to use.
+    pub(crate) async fn claims(
+        &self,
+        ledger: &dyn Ledger,
+        key: &Key,
+    ) -> Result<Vec<LedgerEntry>, LedgerError> {
+        let mut entries = ledger.entries(key).await?;
+        for entry in &mut entries {
+            if entry.outcome.is_none() {
+                entry.outcome = self.closed.get(&entry.id).cloned();
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Keeps what this process has recorded.
+    pub(crate) fn has_recorded(&mut self, entry: EntryId, outcome: LedgerOutcome) {
+        self.seen.doings.recorded.push(entry);
+        self.closed.insert(entry, outcome);
     }
 
     /// The goal's keys and those of every job of ours that the app shows.

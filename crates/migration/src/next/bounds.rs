@@ -15,8 +15,9 @@ pub const SETTLE: Duration = minutes(3);
 /// How old our claim may be when the PUT is sent; an older one is withdrawn and made again, so that whoever waits
 /// [`SETTLE`] for it can be sure.
 pub const CLAIM_FRESH: Duration = minutes(1);
-/// How long the ledger may take to list our own claim.
-pub const CLAIM_VISIBLE: Duration = minutes(1);
+/// How long the ledger may take to list our own claim: one that is seen at the last moment is still to be used within
+/// [`CLAIM_FRESH`].
+pub const CLAIM_VISIBLE: Duration = Duration::from_secs(45);
 /// How long the platform may be silent before the insert.
 pub const PLATFORM_BEFORE_INSERT: Duration = minutes(2);
 /// How long an app must be answered with 404 until it is believed to be gone: one may be a routing fault.

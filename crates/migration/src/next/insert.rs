@@ -190,6 +190,8 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     if !entries.iter().any(|entry| entry.id == made.id) {
         let until = after(made.at, bounds::CLAIM_VISIBLE);
         if seen.now < until {
+            // By the claim's age, however long the run has gone on: it must be used within a minute.
+            let poll = bounds::poll(made.at, seen.now);
             return wait(WaitFor::ClaimVisible, poll, until);
         }
         return ledger_silent(plan, seen, care);
@@ -222,12 +224,15 @@ fn overwritten_by(older: &LedgerEntry, plan: &Plan, seen: &Observed, care: &Care
     })
 }
 
+/// The ledger can't be read, or does not list what it took: it tells nobody who comes first. Nothing more is written to
+/// it, for a claim that it closed unseen would be made again and again.
 fn ledger_silent(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     let until = after(seen.since, bounds::LEDGER_BEFORE_INSERT);
     if seen.now < until && seen.doings.claim.is_none() {
         return wait(WaitFor::Ledger, bounds::poll(seen.since, seen.now), until);
     }
-    end(plan, seen, care, Reason::LedgerUnreachable)
+    let reason = Some(Reason::LedgerUnreachable);
+    done(outcome::of_plan(plan, seen, care, reason))
 }
 
 /// The reply of our PUT was lost and nothing shows it: watched for as long as it may still take effect, never sent

@@ -153,29 +153,39 @@ fn only_an_older_open_claim_of_another_run_is_waited_for() {
 }
 
 #[test]
-fn a_claim_is_given_a_minute_to_be_listed_and_a_minute_to_be_used() {
-    let mut world = claimed(quiet("00:31:00"), Vec::new(), 7);
-    let waits = next(&goal(), &at(world.clone(), "00:31:59"));
+fn a_claim_is_given_a_minute_to_be_used() {
+    let entries = vec![entry(7, "00:31:00", NONCE)];
+    let world = claimed(quiet("00:31:00"), entries, 7);
+    let insert = Next::Do(Action::Insert);
+    assert_eq!(next(&goal(), &at(world.clone(), "00:32:00")), insert);
+    let withdrawn = Next::Do(Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::Withdrawn,
+    });
+    assert_eq!(next(&goal(), &at(world, "00:32:01")), withdrawn);
+}
+
+#[test]
+fn a_ledger_that_does_not_list_a_claim_while_there_is_time_to_use_it_ends_the_run() {
+    let world = claimed(quiet("00:31:00"), Vec::new(), 7);
+    let waits = next(&goal(), &at(world.clone(), "00:31:44"));
     assert_eq!(waits_for(&waits), &WaitFor::ClaimVisible);
-    let closed = |outcome| {
-        Next::Do(Action::Record {
-            entry: EntryId(7),
-            outcome,
-        })
-    };
-    assert_eq!(
-        next(&goal(), &at(world.clone(), "00:32:00")),
-        closed(LedgerOutcome::Withdrawn)
-    );
-    world.ledger = LedgerView::Entries(vec![entry(7, "00:31:00", NONCE)]);
-    assert_eq!(
-        next(&goal(), &at(world.clone(), "00:32:00")),
-        Next::Do(Action::Insert)
-    );
-    assert_eq!(
-        next(&goal(), &at(world, "00:32:01")),
-        closed(LedgerOutcome::Withdrawn)
-    );
+    // Closing the claim first would leave none, and the next one would be made, and so on to the deadline.
+    let ended = verdict(next(&goal(), &at(world, "00:31:45")));
+    assert_eq!(ended.reason, Reason::LedgerUnreachable);
+}
+
+#[test]
+fn late_in_a_run_its_own_claim_is_looked_for_as_often_as_early() {
+    let mut world = claimed(quiet("00:41:00"), Vec::new(), 7);
+    world.since = "2026-02-18T00:31:00Z".parse().unwrap();
+    if let Some(made) = &mut world.doings.claim {
+        made.at = world.now;
+    }
+    match next(&goal(), &world) {
+        Next::Wait(wait) => assert_eq!(wait.poll, bounds::POLL_MIN),
+        other @ (Next::Do(_) | Next::Replan | Next::Done(_)) => panic!("not waiting: {other:?}"),
+    }
 }
 
 #[test]
