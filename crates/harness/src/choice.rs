@@ -76,6 +76,8 @@ pub(crate) enum Choice {
     LedgerLags(u64),
     /// The ledger's clock is so many seconds ahead of the platform's.
     LedgerAhead(i64),
+    /// The clock that stamps the platform's answers is so many seconds ahead of the one in its documents.
+    DateAhead(i64),
 }
 
 /// Whose request.

@@ -141,9 +141,10 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
         choices.push(Choice::LedgerLags(random.below(40) * 500));
     }
     if random.happens(1, 8) {
-        choices.push(Choice::LedgerAhead(
-            random.pick(&[-15, -2, 2, 15]).to_owned(),
-        ));
+        choices.push(Choice::LedgerAhead(*random.pick(&[-15, -2, 2, 15])));
+    }
+    if random.happens(1, 8) {
+        choices.push(Choice::DateAhead(*random.pick(&[-4, -1, 1, 4])));
     }
     choices.sort();
     choices.dedup();

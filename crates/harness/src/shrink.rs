@@ -137,6 +137,7 @@ fn lower(choice: &Choice) -> Vec<Choice> {
         | Choice::Travel(_)
         | Choice::Spread(_)
         | Choice::LedgerLags(_)
-        | Choice::LedgerAhead(_) => Vec::new(),
+        | Choice::LedgerAhead(_)
+        | Choice::DateAhead(_) => Vec::new(),
     }
 }

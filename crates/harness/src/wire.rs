@@ -11,8 +11,9 @@ use crate::random::Random;
 use app_spec::App;
 use bytes::Bytes;
 use digitalocean::{BoxError, NotSent, Transport};
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sim::{Applied, Fault, FaultKind, InProcess, World};
@@ -97,6 +98,8 @@ pub(crate) struct Hall {
     pub(crate) ledger_lags: SignedDuration,
     /// How far its clock is ahead.
     pub(crate) ledger_ahead: SignedDuration,
+    /// How far the clock is ahead that stamps the platform's answers.
+    date_ahead: SignedDuration,
     choices: Mutex<Vec<Choice>>,
     pub(crate) journal: Mutex<Journal>,
     totals: Mutex<BTreeMap<&'static str, u32>>,
@@ -120,7 +123,7 @@ impl Hall {
         });
         let over_the_wire = over_the_wire.collect();
         let (mut rarely, mut travel, mut spread) = (1, Duration::ZERO, 0);
-        let (mut ledger_lags, mut ledger_ahead) = (SignedDuration::ZERO, SignedDuration::ZERO);
+        let [mut ledger_lags, mut ledger_ahead, mut date_ahead] = [SignedDuration::ZERO; 3];
         for choice in &choices {
             match choice {
                 Choice::Rarely(times) => rarely = *times,
@@ -132,6 +135,7 @@ impl Hall {
                         .unwrap_or_default();
                 }
                 Choice::LedgerAhead(seconds) => ledger_ahead = SignedDuration::from_secs(*seconds),
+                Choice::DateAhead(seconds) => date_ahead = SignedDuration::from_secs(*seconds),
                 _ => {}
             }
         }
@@ -144,6 +148,7 @@ impl Hall {
             spread,
             ledger_lags,
             ledger_ahead,
+            date_ahead,
             direct: (way == Way::Direct).then(|| Direct::beside(over_the_wire)),
             choices: Mutex::new(choices),
             journal: Mutex::default(),
@@ -227,6 +232,23 @@ impl Hall {
         let request = Request::get("/_sim/").body(Bytes::new());
         let request = request.expect("a constant");
         assert!(self.gate.clone().oneshot(request).await.is_ok());
+    }
+
+    /// Returns an answer with the date that the other clock gives it.
+    fn stamped<T>(&self, mut answer: Response<T>) -> Response<T> {
+        let dates = DateTimeParser::new();
+        if !self.date_ahead.is_zero()
+            && let Some(date) = answer.headers_mut().get_mut(header::DATE)
+            && let Some(at) = date
+                .to_str()
+                .ok()
+                .and_then(|text| dates.parse_timestamp(text).ok())
+        {
+            let ahead = DateTimePrinter::new().timestamp_to_rfc9110_string(&(at + self.date_ahead));
+            *date =
+                HeaderValue::try_from(ahead.expect("years of four digits")).expect("plain text");
+        }
+        answer
     }
 
     fn fault(&self, of: Who, call: &str, at: u32) -> Option<FaultName> {
@@ -488,7 +510,8 @@ impl Process {
             let inner = inner.clone();
             async move {
                 let sent = Arc::clone(&process).send(inner, request);
-                process.travelling(sent).await
+                let answer = process.travelling(sent).await;
+                answer.map(|answer| process.hall.stamped(answer))
             }
         }))
     }
