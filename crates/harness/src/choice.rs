@@ -48,7 +48,7 @@ pub(crate) enum Choice {
         /// What.
         act: Act,
     },
-    /// A second runner on the same ledger.
+    /// Another runner on the same ledger; there may be several.
     Second {
         /// So many seconds after the first.
         after: u64,

@@ -13,6 +13,8 @@ use crate::shown::{Row, Shown};
 use crate::wire::{Hall, Journal, Process, TOKEN, Way};
 use app_spec::{AppId, CommitSha, ComponentName};
 use digitalocean::{Client, Retry};
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, join_all};
 use jiff::Timestamp;
 use migration::{
     Authority, CleanUp, Event, FirewallPolicy, HealthCheck, Intent, Kind, Links, LogPolicy,
@@ -280,51 +282,60 @@ impl Scene {
         }
     }
 
-    /// The first runner, and the second where one was chosen.
+    /// The first runner, and those beside it that were chosen.
     async fn first(&mut self) {
-        let second = self.choices.iter().find_map(|choice| match choice {
-            Choice::Second { after, wants } => Some((*after, *wants)),
-            _ => None,
-        });
+        let others: Vec<(u64, Wants)> = self
+            .choices
+            .iter()
+            .filter_map(|choice| match choice {
+                Choice::Second { after, wants } => Some((*after, *wants)),
+                _ => None,
+            })
+            .collect();
+        let first = self.process(Who::Main);
         let request = self.request(MAIN, self.authority());
-        let Some((after, wants)) = second else {
-            self.migrate("main", Who::Main, request, None).await;
-            return;
-        };
-        let one = self.process(Who::Main);
-        let two = self.process(Who::Second);
-        let first = run_migration(one, &self.entries, "main", request);
-        let other = match wants {
+        let others = others
+            .into_iter()
+            .map(|(after, wants)| (self.process(Who::Second), after, wants))
+            .collect::<Vec<_>>();
+        let entries = &self.entries;
+        let first = run_migration(first, entries, "main", request).boxed_local();
+        let others = others.into_iter().map(|(process, after, wants)| {
+            let work = self.beside(process, wants);
+            async move {
+                tokio::time::sleep(Duration::from_secs(after)).await;
+                work.await
+            }
+            .boxed_local()
+        });
+        let gone = join_all(std::iter::once(first).chain(others)).await;
+        self.gone.extend(gone);
+    }
+
+    /// What runs beside the first runner.
+    fn beside(&self, process: Arc<Process>, wants: Wants) -> LocalBoxFuture<'_, Gone> {
+        let number = process.number;
+        let (id, authority) = match wants {
             Wants::Stop => {
                 let goal = CleanUp {
                     running: Running::Cancel,
                     ..self.sweep()
                 };
-                let second = async {
-                    tokio::time::sleep(Duration::from_secs(after)).await;
-                    run(
-                        two,
-                        &self.entries,
-                        "stop",
-                        None,
-                        async move |harbor: &Harbor| runner::clean(harbor, goal, Mode::Sweep).await,
-                    )
-                    .await
-                };
-                let (first, second) = tokio::join!(Box::pin(first), Box::pin(second));
-                self.gone.extend([first, second]);
-                return;
+                let stop =
+                    async move |harbor: &Harbor| runner::clean(harbor, goal, Mode::Sweep).await;
+                return run(process, &self.entries, "stop", None, stop).boxed_local();
             }
-            Wants::Same => self.request(MAIN, self.authority()),
-            Wants::SameAgain => self.request(MAIN, Authority::Cli("2".to_owned())),
-            Wants::Other => self.request(OTHER, Authority::Cli("3".to_owned())),
+            Wants::Same => (MAIN, self.authority()),
+            Wants::SameAgain => (MAIN, Authority::Cli(format!("again-{number}"))),
+            Wants::Other => (OTHER, Authority::Cli(format!("other-{number}"))),
         };
-        let second = async {
-            tokio::time::sleep(Duration::from_secs(after)).await;
-            run_migration(two, &self.entries, "second", other).await
-        };
-        let (first, second) = tokio::join!(Box::pin(first), Box::pin(second));
-        self.gone.extend([first, second]);
+        run_migration(
+            process,
+            &self.entries,
+            "second",
+            self.request(id, authority),
+        )
+        .boxed_local()
     }
 
     async fn recoveries(&mut self) {

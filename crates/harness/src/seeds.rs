@@ -105,11 +105,9 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     for _ in 0..random.below(3) {
         choices.push(act(random));
     }
-    if random.happens(1, 6) {
-        choices.push(Choice::Second {
-            after: random.below(300),
-            wants: *random.pick(&[Wants::Same, Wants::SameAgain, Wants::Other, Wants::Stop]),
-        });
+    let two = random.happens(1, 6);
+    if two {
+        choices.push(second(random));
     }
     for _ in 0..random.below(3) {
         let by = [
@@ -146,9 +144,19 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     if random.happens(1, 8) {
         choices.push(Choice::DateAhead(*random.pick(&[-4, -1, 1, 4])));
     }
+    if two && random.happens(1, 3) {
+        choices.push(second(random));
+    }
     choices.sort();
     choices.dedup();
     choices
+}
+
+fn second(random: &mut Random) -> Choice {
+    Choice::Second {
+        after: random.below(300),
+        wants: *random.pick(&[Wants::Same, Wants::SameAgain, Wants::Other, Wants::Stop]),
+    }
 }
 
 fn whose(random: &mut Random) -> Who {
