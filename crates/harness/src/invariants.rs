@@ -672,17 +672,25 @@ impl<'a> Judge<'a> {
             // Another run's job is that run's to answer for.
             left.retain(|name| *name == job.to_string());
         }
-        // Nor is what somebody brings back in the very second in which it last looks.
+        // Nor is what somebody, or another run, brings in when it has looked for the last time.
         let mut looks = self.played.journal.sent.iter().rev();
         let looked = looks.find(|sent| sent.process == gone.number && sent.call == "apps.get");
-        let brought_back = |name: &String| {
-            self.all_deployments().any(|one| {
+        let of_late = |at: Timestamp| looked.is_some_and(|sent| at >= sent.at);
+        let puts = self.puts();
+        let brought_in = |name: &String| {
+            let by_others = self.all_deployments().any(|one| {
                 one.user.as_deref() != Some(PILOT)
-                    && looked.is_some_and(|sent| one.created_at >= sent.at)
+                    && of_late(one.created_at)
                     && ours(&one.spec).contains(name)
-            })
+            });
+            by_others
+                || puts.iter().any(|(sent, body)| {
+                    sent.process != gone.number
+                        && of_late(sent.at)
+                        && inserted(sent, body).contains(name)
+                })
         };
-        left.retain(|name| !brought_back(name));
+        left.retain(|name| !brought_in(name));
         if verdict.clean_up == CleanUpAxis::Verified && !left.is_empty() {
             self.broke(
                 "C6 clean-up",

@@ -24,6 +24,8 @@ pub struct Observed {
     pub app: AppView,
     /// Deployments, newest first, as far back as was looked.
     pub deployments: Vec<Deployment>,
+    /// Those in flight that the list, as last read, does not show: what was made before them may not show either.
+    pub unlisted: Vec<DeploymentId>,
     /// The ledger's entries for the keys in question, oldest first; `Err` when it can't be read.
     pub ledger: LedgerView,
     /// What was read of logs, by the job and the deployment that ran it.
@@ -53,6 +55,7 @@ impl Observed {
             stop: None,
             app: AppView::Unreachable(now),
             deployments: Vec::new(),
+            unlisted: Vec::new(),
             ledger: LedgerView::Unreachable,
             logs: BTreeMap::new(),
             lineage: BTreeMap::new(),

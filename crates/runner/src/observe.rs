@@ -315,6 +315,9 @@ impl Observer {
                 }
             }
         }
+        let unlisted = |one: &&Deployment| one.phase.is_in_flight() && !listed.contains(&one.id);
+        let unlisted = self.seen.deployments.iter().filter(unlisted);
+        self.seen.unlisted = unlisted.map(|one| one.id.clone()).collect();
         // Times are cut to the second, and the order of writes matters within one, too: the list knows it. What it does
         // not show yet is newer than what it does.
         let place = |one: &Deployment| listed.iter().position(|id| *id == one.id);

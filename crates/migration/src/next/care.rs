@@ -161,21 +161,21 @@ impl Care {
     /// The deployment that our own insert made: by the id that the PUT returned, else the first that carries the job and
     /// that an update may have made. (Where lists lag, somebody's redeployment may show before our own.)
     pub(crate) fn own<'a>(&self, seen: &'a Observed) -> Option<&'a Deployment> {
-        let replied = seen
-            .doings
-            .insert
-            .as_ref()
-            .and_then(|put| match &put.outcome {
-                PutResult::Applied(id) => id.as_ref(),
-                PutResult::NotApplied | PutResult::Ambiguous => None,
-            });
-        match replied {
+        match Self::replied(seen) {
             Some(id) => seen.deployments.iter().find(|one| one.id == *id),
             None => self
                 .carriers(seen)
                 .into_iter()
                 .map(|(deployment, _)| deployment)
                 .find(|deployment| may_be_an_update(deployment)),
+        }
+    }
+
+    /// The deployment that the reply to our insert named.
+    fn replied(seen: &Observed) -> Option<&DeploymentId> {
+        match &seen.doings.insert.as_ref()?.outcome {
+            PutResult::Applied(id) => id.as_ref(),
+            PutResult::NotApplied | PutResult::Ambiguous => None,
         }
     }
 
@@ -230,6 +230,9 @@ impl Care {
             return self.unlisted(seen).map_or(Hold::Clear, Hold::Next);
         };
         let ours = self.own(seen).map(|own| &own.id) == Some(&deployment.id);
+        // Whose it is the order of the list tells; where lists lag, another one shows first.
+        let certain =
+            Self::replied(seen) == Some(&deployment.id) || !seen.unlisted.contains(&deployment.id);
         let (started, since, bound) = match Stage::of(deployment, &job.name) {
             Some(stage) => (stage.started, stage.since, stage.bound),
             None => (false, seen.since, after(seen.since, bounds::BUILD)),
@@ -239,7 +242,7 @@ impl Care {
             Running::Await => seen.now > bound || (!started && seen.now >= self.clean_up_from),
             Running::LeaveAlone => false,
         };
-        if stop && ours && !seen.doings.cancelled.contains(&deployment.id) {
+        if stop && ours && certain && !seen.doings.cancelled.contains(&deployment.id) {
             return Hold::Next(Next::Do(Action::Cancel(deployment.id.clone())));
         }
         if seen.now >= self.deadline || (seen.mode == Mode::Post && !ours) {

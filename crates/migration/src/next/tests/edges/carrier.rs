@@ -28,6 +28,31 @@ fn a_redeployment_that_shows_before_our_own_is_not_taken_for_it() {
 }
 
 #[test]
+fn a_deployment_that_the_list_does_not_show_yet_is_cancelled_only_by_who_knows_it_for_its_own() {
+    let stop = Goal::Clean(CleanUp {
+        running: Running::Cancel,
+        ..CleanUp::default()
+    });
+    let jobs = [job(NONCE)];
+    let rows = [
+        deployment("d2", "BUILDING", "00:31:00", &jobs),
+        deployment("d1", "ACTIVE", "00:10:00", &[]),
+    ];
+    let mut world = sweeping(seen("00:31:30", &jobs, "d1", &rows));
+    assert_eq!(next(&stop, &world), cancel());
+    world.unlisted = vec![d("d2")];
+    let followed = next(&stop, &world);
+    assert!(
+        matches!(waits_for(&followed), WaitFor::Job(id, _) if *id == d("d2")),
+        "{followed:?}"
+    );
+    let mut own = under_way("BUILDING", "PENDING", Some("00:31:00"), "00:31:00");
+    own.now = after(time("00:31:01"), bounds::BUILD);
+    own.unlisted = vec![d("d2")];
+    assert_eq!(next(&goal(), &own), cancel(), "the reply named it");
+}
+
+#[test]
 fn our_own_deployment_is_cancelled_once_when_it_is_past_the_bound_of_its_phase() {
     for (phase, step, bound) in [
         ("PENDING_BUILD", "PENDING", bounds::PENDING_BUILD),
