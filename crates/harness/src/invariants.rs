@@ -746,12 +746,12 @@ impl<'a> Judge<'a> {
                         format!("{} says `{name}` never started, and it ran", gone.role),
                     );
                 }
-                // And it never will, unless one of ours inserts it anew, or somebody puts a copy of it back: whoever
+                // And it never will, unless another of ours inserts it anew, or somebody puts a copy of it back: whoever
                 // reads this may run it again.
-                let anew = self
-                    .puts()
-                    .iter()
-                    .any(|(sent, body)| sent.at >= gone.at && inserted(sent, body).contains(&name));
+                let anew = puts.iter().any(|(sent, body)| {
+                    let by_another = sent.process != gone.number && of_late(sent.at);
+                    (by_another || sent.at >= gone.at) && inserted(sent, body).contains(&name)
+                });
                 let later = !anew
                     && !self.put_back_by_others(&name, gone.at)
                     && self.played.ran.iter().any(|ran| {

@@ -646,13 +646,18 @@ fn settle(epoch: &mut PastEpoch, name: &JobName, observed: &Observed) {
         .chain(evidence.filter(|_| !pending))
         .max_by_key(strength);
     let open_claim = epoch.claims.iter().any(|entry| entry.outcome.is_none());
-    // The ledger remembers what a log past its retention no longer shows; an open claim without any evidence stays
-    // open, for its insert may be on its way.
+    // The ledger remembers what a log past its retention no longer shows. That another claim put nothing in says nothing
+    // of an open one: its insert may be on its way, or in the app with its end still to be read.
+    let is_anothers = |outcome: &LedgerOutcome| match outcome {
+        LedgerOutcome::Withdrawn => open_claim,
+        LedgerOutcome::NeverStarted => open_claim && pending,
+        LedgerOutcome::Done | LedgerOutcome::Unproven { .. } | LedgerOutcome::Failed { .. } => {
+            false
+        }
+    };
     epoch.state = match (&epoch.state_by_evidence, strongest) {
         (EpochState::Ended(LedgerOutcome::Done), _) => EpochState::Ended(LedgerOutcome::Done),
-        (_, Some(outcome))
-            if !epoch.in_flight && (!open_claim || outcome != LedgerOutcome::Withdrawn) =>
-        {
+        (_, Some(outcome)) if !epoch.in_flight && !is_anothers(&outcome) => {
             EpochState::Ended(outcome)
         }
         (EpochState::Ended(_) | EpochState::Open, _) => EpochState::Open,

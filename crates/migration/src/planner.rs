@@ -61,6 +61,17 @@ pub fn plan(request: &Request, seen: &Observed) -> Result<Planned, Refusal> {
     Ok(Planned::Run(Box::new(plan)))
 }
 
+/// Whether `plan`, made from an earlier look, is still what its request comes to by the history as `seen` shows it: the same
+/// steps in the same epoch.
+#[must_use]
+pub fn is_due(plan: &Plan, app: &App, seen: &Observed) -> bool {
+    let history = History::of(&plan.key, seen);
+    match turn::turn(&plan.request, app, &history) {
+        Ok(Turn::Run(chosen)) => chosen.epoch == plan.epoch && chosen.steps == plan.steps,
+        Ok(Turn::AlreadyDone(_) | Turn::Ended(_)) | Err(_) => false,
+    }
+}
+
 /// Returns the address whose health a request probes; nothing where it probes none.
 ///
 /// # Errors

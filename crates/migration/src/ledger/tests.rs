@@ -321,6 +321,27 @@ fn a_withdrawal_ends_nothing_while_another_claim_is_open() {
     );
 }
 
+/// One run's claim came to nothing, another's put the job in: what that came to is still to be read.
+#[test]
+fn a_claim_that_put_nothing_in_does_not_end_an_epoch_that_an_open_one_put_in() {
+    let past = Past::epoch(0);
+    let never = || World::new().claim(&past, Some(LedgerOutcome::NeverStarted));
+    let state = |world: World| epoch_0(&world.seen()).state;
+    let ended = EpochState::Ended(LedgerOutcome::NeverStarted);
+    let inserted = || never().claim(&past, None).carried(&past, "ACTIVE");
+    assert_eq!(state(inserted()), EpochState::Open);
+    assert_eq!(state(never().claim(&past, None)), EpochState::Open);
+    assert_eq!(
+        state(never().carried(&past, "ACTIVE")),
+        ended,
+        "nobody's is open"
+    );
+    let never_reached = carrier("d-0", "ERROR", "SUCCESS", "PENDING");
+    let mut world = never().claim(&past, None);
+    world.deployments.insert(0, never_reached);
+    assert_eq!(state(world), ended, "and nothing is still to be read");
+}
+
 #[test]
 fn the_strongest_of_several_outcomes_counts() {
     let ranked = [

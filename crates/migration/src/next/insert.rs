@@ -5,8 +5,8 @@
 use super::{Action, Care, Next, WaitFor, bounds, clean, done, finish, may_insert, outcome, wait};
 use crate::{
     AppView, Contains, Estimate, LedgerEntry, LedgerOutcome, LedgerView, Observed, Plan,
-    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
-    planned_commit,
+    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, is_due,
+    live_commit, planned_commit,
 };
 use app_spec::{App, Phase};
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
         .or_else(|| merge_deployment(plan, app, seen, care))
         .or_else(|| care.rolling_back(seen))
         .or_else(|| fits(plan, app, seen))
-        .unwrap_or_else(|| claimed(plan, seen, care))
+        .unwrap_or_else(|| claimed(plan, app, seen, care))
 }
 
 /// How much of the run's time must be left for an insert: what insert, job and clean-up are expected to take, and the
@@ -147,7 +147,7 @@ fn fits(plan: &Plan, app: &App, seen: &Observed) -> Option<Next> {
 ///
 /// Who claims and then waits for an older claim finds its own too old afterwards, and has meanwhile kept the other one
 /// waiting: two such runs outwait each other to their deadlines.
-fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
+fn claimed(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Next {
     let entries = match &seen.ledger {
         LedgerView::Entries(entries) => entries
             .iter()
@@ -183,6 +183,10 @@ fn claimed(plan: &Plan, seen: &Observed, care: &Care) -> Next {
             entry: older.id,
             outcome: clean::ending(older, seen).unwrap_or(LedgerOutcome::Unproven { done: 0 }),
         });
+    }
+    // What another claim came to may have changed what is to be done: an epoch that was believed to have run nothing.
+    if !is_due(plan, app, seen) {
+        return Next::Replan;
     }
     let Some(made) = made else {
         return Next::Do(Action::Claim);

@@ -153,6 +153,20 @@ fn only_an_older_open_claim_of_another_run_is_waited_for() {
 }
 
 #[test]
+fn what_another_claim_came_to_is_planned_anew() {
+    let with = |outcome| {
+        let mut older = entry(6, "00:30:50", OTHER_NONCE);
+        older.outcome = Some(outcome);
+        let entries = vec![older, entry(7, "00:31:00", NONCE)];
+        next(&goal(), &claimed(quiet("00:31:00"), entries, 7))
+    };
+    let insert = Next::Do(Action::Insert);
+    assert_eq!(with(LedgerOutcome::NeverStarted), insert);
+    assert_eq!(with(LedgerOutcome::Unproven { done: 0 }), Next::Replan);
+    assert_eq!(with(LedgerOutcome::Done), Next::Replan);
+}
+
+#[test]
 fn a_claim_is_given_a_minute_to_be_used() {
     let entries = vec![entry(7, "00:31:00", NONCE)];
     let world = claimed(quiet("00:31:00"), entries, 7);
