@@ -27,15 +27,12 @@ pub(crate) struct Kept {
 impl Kept {
     /// Returns the claim as it stood at a time; nothing where it did not stand there yet.
     fn by(&self, time: Timestamp) -> Option<LedgerEntry> {
-        let outcomes = self.outcomes.iter().rev();
-        let outcome = outcomes
-            .skip_while(|(at, _)| *at > time)
-            .map(|(_, outcome)| outcome.clone())
-            .next();
-        (self.at <= time).then(|| LedgerEntry {
-            outcome,
-            ..self.entry.clone()
-        })
+        let mut entry = self.entry.clone();
+        let recorded = self.outcomes.iter().filter(|(at, _)| *at <= time);
+        for (_, outcome) in recorded {
+            entry.take(outcome.clone());
+        }
+        (self.at <= time).then_some(entry)
     }
 }
 

@@ -292,11 +292,11 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Whether somebody's edit brought the job of ours `name` into the app after `from`.
+    /// Whether somebody's edit brought the job of ours `name` into the app from `from` on.
     fn put_back_by_others(&self, name: &String, from: Timestamp) -> bool {
         let edits = &self.played.journal.edits;
         self.played.state.deployments.iter().any(|one| {
-            one.created_at > from
+            one.created_at >= from
                 && ours(&one.spec).contains(name)
                 && edits.iter().any(|(made, _)| *made == one.id)
         })
@@ -753,7 +753,7 @@ impl<'a> Judge<'a> {
                     (by_another || sent.at >= gone.at) && inserted(sent, body).contains(&name)
                 });
                 let later = !anew
-                    && !self.put_back_by_others(&name, gone.at)
+                    && !self.put_back_by_others(&name, looked.map_or(gone.at, |sent| sent.at))
                     && self.played.ran.iter().any(|ran| {
                         ran.at > gone.at && ran.component == name && !ran.commands.is_empty()
                     });

@@ -159,7 +159,7 @@ impl RunRecord {
 #[serde(transparent)]
 pub struct EntryId(pub u64);
 
-/// One claim with the newest outcome recorded for it.
+/// One claim with the strongest outcome recorded for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {
     /// Its place in the ledger.
@@ -170,6 +170,19 @@ pub struct LedgerEntry {
     pub claim: Claim,
     /// How it ended; nothing while it is open.
     pub outcome: Option<LedgerOutcome>,
+}
+
+impl LedgerEntry {
+    /// Takes in an outcome that was recorded after those before it.
+    ///
+    /// The strongest counts (done > unproven > failed > never started > withdrawn), of two as strong the later one: who
+    /// could not read a log says less than who could, and may say it later.
+    pub fn take(&mut self, recorded: LedgerOutcome) {
+        let known = self.outcome.as_ref().map(strength);
+        if known.is_none_or(|known| known <= strength(&recorded)) {
+            self.outcome = Some(recorded);
+        }
+    }
 }
 
 /// How a claim ended, as the ledger keeps it.

@@ -12,9 +12,9 @@ use crate::preflight;
 use app_spec::AppId;
 use digitalocean::{Client, Transport};
 use migration::{
-    CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next, Plan,
-    Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict, WaitFor,
-    bounds, elapsed, next, stopped,
+    Action, CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next,
+    Plan, Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict,
+    WaitFor, bounds, elapsed, next, stopped,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -252,6 +252,10 @@ impl Run {
             self.tell.put_back(&self.world.seen, plan);
         }
         match next(goal, &self.world.seen) {
+            Next::Do(Action::Record { .. }) if !self.world.has_read_the_ledger() => {
+                self.world.ledger_due = true;
+                Step::Again
+            }
             Next::Do(action) => {
                 tracing::debug!(?action, "next");
                 self.writer

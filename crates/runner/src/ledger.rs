@@ -27,7 +27,8 @@ pub trait Ledger: Send + Sync {
     /// A reply that was lost may leave the claim appended: the caller reads again and finds it by its epoch and nonce.
     fn append<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>>;
 
-    /// Returns all entries of `key`, oldest first, each with the newest outcome recorded for it.
+    /// Returns all entries of `key`, oldest first, each with the strongest outcome recorded for it ([`LedgerEntry::take`]):
+    /// whoever read less records less, and may do so last.
     fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>>;
 
     /// Records how a claim ended. Recording it again is harmless.

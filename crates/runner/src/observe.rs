@@ -59,6 +59,8 @@ pub(crate) struct Observer {
     believing: bool,
     /// Whether the ledger must be read at the next look.
     pub(crate) ledger_due: bool,
+    /// Whether the last look read it.
+    ledger_read: bool,
     /// The outcomes that this process has recorded.
     closed: BTreeMap<EntryId, LedgerOutcome>,
     /// Why the ledger gave no answer, for the message.
@@ -85,6 +87,7 @@ impl Observer {
             app_read: None,
             believing: false,
             ledger_due: true,
+            ledger_read: false,
             closed: BTreeMap::new(),
             ledger_error: None,
             platform_error: None,
@@ -137,6 +140,11 @@ impl Observer {
     /// Whether the app was not read at the last look, because its deployments showed nothing new.
     pub(crate) fn is_believing(&self) -> bool {
         self.believing
+    }
+
+    /// Whether the last look read the ledger: another run may have recorded meanwhile what this one is about to.
+    pub(crate) fn has_read_the_ledger(&self) -> bool {
+        self.ledger_read
     }
 
     fn app_is_believed(&self) -> bool {
@@ -333,6 +341,7 @@ impl Observer {
             return;
         };
         let keys = self.keys();
+        self.ledger_read = self.ledger_due;
         if !self.ledger_due {
             return;
         }

@@ -110,7 +110,7 @@ impl FileLedger {
         &self.path
     }
 
-    /// Returns all entries of the app, oldest first, each with the newest outcome recorded for it; none where there is
+    /// Returns all entries of the app, oldest first, each with the strongest outcome recorded for it; none where there is
     /// no file. Blocks.
     ///
     /// # Errors
@@ -344,7 +344,7 @@ impl Found {
                 ..
             } => {
                 if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == of) {
-                    entry.outcome = Some(outcome);
+                    entry.take(outcome);
                 }
                 Ok(())
             }

@@ -2,7 +2,7 @@
 //!
 //! A claim is the deployment's payload, its place the deployment's id, its time the time that GitHub gives it. How it
 //! ended is a status: a word for GitHub's pages and a short code in the description, since a status has no payload. A
-//! reader goes by the code alone, and by the newest one that is ours: GitHub itself adds `inactive` when other
+//! reader goes by the codes alone, and by the strongest of those that are ours: GitHub itself adds `inactive` when other
 //! deployments follow, and other tools may add what they like.
 //!
 //! At most one insertion per epoch holds among all workflows of one repository. Deployments are found by their task,
@@ -126,23 +126,20 @@ impl GitHubLedger {
             .statuses(id)
             .await
             .map_err(|error| self.failed(error))?;
-        let mut outcome = None;
-        for status in statuses.iter().rev() {
+        let mut entry = LedgerEntry {
+            id: EntryId(id.0),
+            at,
+            claim,
+            outcome: None,
+        };
+        for status in &statuses {
             match parse(&status.description) {
-                Code::Ours(found) => {
-                    outcome = Some(found);
-                    break;
-                }
+                Code::Ours(found) => entry.take(found),
                 Code::Newer => return Err(LedgerError::Refused(EntryError::Newer { id }.into())),
                 Code::Foreign => {}
             }
         }
-        Ok(Some(LedgerEntry {
-            id: EntryId(id.0),
-            at,
-            claim,
-            outcome,
-        }))
+        Ok(Some(entry))
     }
 }
 

@@ -342,6 +342,28 @@ fn a_claim_that_put_nothing_in_does_not_end_an_epoch_that_an_open_one_put_in() {
     assert_eq!(state(world), ended, "and nothing is still to be read");
 }
 
+/// Two runs follow one job, and one of them can't read its log: what it records comes last, and says less.
+#[test]
+fn what_is_recorded_later_takes_back_nothing_stronger() {
+    let ends = |recorded: &[LedgerOutcome]| {
+        let mut entry = World::new().claim(&Past::epoch(0), None).ledger[0].clone();
+        for outcome in recorded {
+            entry.take(outcome.clone());
+        }
+        entry.outcome
+    };
+    let unproven = LedgerOutcome::Unproven { done: 0 };
+    let done = Some(LedgerOutcome::Done);
+    assert_eq!(ends(&[LedgerOutcome::Done, unproven.clone()]), done);
+    assert_eq!(ends(&[unproven, LedgerOutcome::Done]), done);
+    assert_eq!(
+        ends(&[LedgerOutcome::Done, LedgerOutcome::NeverStarted]),
+        done
+    );
+    let later = ends(&[failed("columns"), failed("backfill")]);
+    assert_eq!(later, Some(failed("backfill")), "of two as strong");
+}
+
 #[test]
 fn the_strongest_of_several_outcomes_counts() {
     let ranked = [

@@ -655,6 +655,24 @@ fn an_epoch_that_never_started_decides_nothing_about_an_unproven_one() {
 }
 
 #[test]
+fn a_step_that_no_later_epoch_ran_stays_unproven() {
+    let world = World::new()
+        .ended(
+            &Past::epoch(0).steps(&["columns"]),
+            LedgerOutcome::Unproven { done: 0 },
+        )
+        .ended(&Past::epoch(1).steps(&["backfill"]), LedgerOutcome::Done);
+    assert_eq!(
+        comes_to(&by("merge:fix"), &world),
+        "refused earlier-unproven"
+    );
+    assert_eq!(
+        comes_to(&by("retry:1"), &world),
+        "run e2 fresh columns by retry:1 with ours"
+    );
+}
+
+#[test]
 fn never_started_is_tried_again_twice() {
     let mut world = World::new();
     for epoch in 0..3 {
@@ -994,8 +1012,18 @@ fn no_authority_is_good_twice_over_all_short_histories() {
                     .iter()
                     .any(|done| done.step.name.as_str() == *name)
             });
+            let may_have_run = plan.steps.iter().any(|step| {
+                let ran = |(_, outcome, steps): &&(&str, LedgerOutcome, Vec<String>)| {
+                    *outcome != LedgerOutcome::NeverStarted
+                        && steps.iter().any(|name| name == step.name.as_str())
+                };
+                let last = past.iter().rev().find(ran);
+                last.is_some_and(|(_, outcome, _)| {
+                    matches!(outcome, LedgerOutcome::Unproven { .. })
+                })
+            });
             assert!(
-                !unproven || all_done || request.intent == Intent::Retry,
+                !(unproven || may_have_run) || all_done || request.intent == Intent::Retry,
                 "{authority} after {past:?}"
             );
             if past.len() < 2 {

@@ -320,49 +320,48 @@ fn unproven(
         Intent::Run | Intent::Again { .. } => {}
     }
     // An epoch that never started decided nothing about the one before it.
-    let decided = history
-        .epochs
-        .iter()
-        .rev()
-        .filter(|epoch| epoch.mode() == RunMode::Steps)
-        .find_map(|epoch| match &epoch.state {
+    let decided = |concerns: &dyn Fn(&PastEpoch) -> bool| {
+        let epochs = history.epochs.iter().rev();
+        let epochs = epochs.filter(|epoch| epoch.mode() == RunMode::Steps && concerns(epoch));
+        let mut ended = epochs.filter_map(|epoch| match &epoch.state {
             EpochState::Open
             | EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => None,
             EpochState::Ended(outcome) => Some((epoch, outcome)),
         });
-    match decided {
-        Some((epoch, LedgerOutcome::Unproven { .. })) => {
-            let id = &request.manifest.id;
-            let names = || in_backticks(todo.iter().map(|step| step.name.as_str()));
-            Err(Refusal::new(
-                Reason::EarlierUnproven,
-                format!(
-                    "epoch {} of `{id}` may have run {}, and its log does not prove how that ended",
-                    epoch.epoch,
-                    in_backticks(
-                        epoch
-                            .steps()
-                            .iter()
-                            .skip(epoch.done().len())
-                            .map(|step| step.name.as_str())
-                    )
-                ),
-                format!(
-                    "look at the database first; where it is safe to run {} again: harbor-pilot run --app {} --migration-id {id} --retry (or the workflow with `mode: retry`)",
-                    names(),
-                    app.spec.name()
-                ),
-            ))
-        }
-        Some((
-            _,
-            LedgerOutcome::Done
-            | LedgerOutcome::Failed { .. }
-            | LedgerOutcome::NeverStarted
-            | LedgerOutcome::Withdrawn,
-        ))
-        | None => Ok(()),
-    }
+        ended.next()
+    };
+    // The newest of all, and for each step the newest that ran it: later ones may have run others.
+    let of_steps = todo.iter().filter_map(|step| {
+        decided(&|epoch| epoch.steps().iter().any(|known| known.name == step.name))
+    });
+    let unproven = decided(&|_| true)
+        .into_iter()
+        .chain(of_steps)
+        .find(|(_, outcome)| matches!(outcome, LedgerOutcome::Unproven { .. }));
+    let Some((epoch, _)) = unproven else {
+        return Ok(());
+    };
+    let id = &request.manifest.id;
+    let names = || in_backticks(todo.iter().map(|step| step.name.as_str()));
+    Err(Refusal::new(
+        Reason::EarlierUnproven,
+        format!(
+            "epoch {} of `{id}` may have run {}, and its log does not prove how that ended",
+            epoch.epoch,
+            in_backticks(
+                epoch
+                    .steps()
+                    .iter()
+                    .skip(epoch.done().len())
+                    .map(|step| step.name.as_str())
+            )
+        ),
+        format!(
+            "look at the database first; where it is safe to run {} again: harbor-pilot run --app {} --migration-id {id} --retry (or the workflow with `mode: retry`)",
+            names(),
+            app.spec.name()
+        ),
+    ))
 }
 
 /// Returns how the newest epoch ended in which this authority was used up for one of `steps`.
