@@ -672,7 +672,9 @@ impl<'a> Judge<'a> {
             // Another run's job is that run's to answer for.
             left.retain(|name| *name == job.to_string());
         }
-        // Nor is what somebody, or another run, brings in when it has looked for the last time.
+        // Nor is what somebody, or another run, brings in when it has looked for the last time. (One job per step: what
+        // somebody brings back of a step before, for the run looks after the last one.)
+        let per_step = self.played.has(Setting::PerStep);
         let mut looks = self.played.journal.sent.iter().rev();
         let looked = looks.find(|sent| sent.process == gone.number && sent.call == "apps.get");
         let of_late = |at: Timestamp| looked.is_some_and(|sent| at >= sent.at);
@@ -680,7 +682,7 @@ impl<'a> Judge<'a> {
         let brought_in = |name: &String| {
             let by_others = self.all_deployments().any(|one| {
                 one.user.as_deref() != Some(PILOT)
-                    && of_late(one.created_at)
+                    && (per_step || of_late(one.created_at))
                     && ours(&one.spec).contains(name)
             });
             by_others
