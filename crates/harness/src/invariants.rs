@@ -219,7 +219,7 @@ impl<'a> Judge<'a> {
         let live = self.plain(self.played.state.spec.as_ref().clone());
         // What the platform takes back with a job of ours that somebody else put in anew may be seen either way.
         let wanted = [Anew::Theirs, Anew::Ours].map(|anew| self.plain(self.replay(anew)));
-        if wanted.contains(&live) || self.nobody_knows() {
+        if wanted.contains(&live) || self.nobody_knows() || self.nobody_was_told() {
             return;
         }
         let [wanted, _] = wanted;
@@ -259,6 +259,23 @@ impl<'a> Judge<'a> {
         self.puts()
             .iter()
             .any(|(sent, _)| plain(sent) && !ended(sent.process))
+    }
+
+    /// Whether a process died between recording how a job ended and telling it, and an insert of ours had overtaken somebody's
+    /// rollback: that is never put back, only told, and whoever comes later has nothing to look after.
+    fn nobody_was_told(&self) -> bool {
+        let journal = &self.played.journal;
+        let dead = |number: usize| {
+            let mut gone = self.played.gone.iter();
+            gone.any(|gone| gone.number == number && gone.ended.is_none())
+        };
+        journal
+            .acts
+            .iter()
+            .any(|(_, what)| what.starts_with("rollback"))
+            && journal.sent.iter().any(|sent| {
+                sent.call == "ledger.record" && sent.reply.is_some() && dead(sent.process)
+            })
     }
 
     /// Whether somebody wrote between a read and a write of ours, or the read was stale, or a write arrived late.
