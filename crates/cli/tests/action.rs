@@ -165,6 +165,27 @@ async fn running_the_workflow_again_reports_and_runs_nothing() {
     assert!(!again.output("comment-url").is_empty());
 }
 
+/// Another run that followed the same job, and could not read its log, closes the claim after the one that could.
+#[tokio::test(start_paused = true)]
+async fn a_weaker_status_that_comes_later_takes_nothing_back() {
+    let stage = Stage::new();
+    stage.open(428, "columns", &[(TER_235, &good())]);
+    stage.label(428, "needs-migration");
+    stage.merge(&[428]).await;
+    let claim = stage.github(|github, _| github.deployments(stage::REPO)[0].id);
+    stage
+        .post_to_github(
+            &format!("deployments/{claim}/statuses"),
+            &serde_json::json!({"state": "error", "description": "v1 unproven done=0"}),
+        )
+        .await;
+    let puts = stage.puts();
+    let again = stage.by_hand(&[("migration", "ter-235")]).await;
+    assert_eq!(again.code, 0, "{}", again.out);
+    assert_eq!(again.output("reason-code"), "already-done");
+    assert_eq!((stage.puts(), stage.world.executions().len()), (puts, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_retry_by_hand_runs_what_is_left_and_tells_it_where_it_was_asked_for() {
     let (stage, _) = failed().await;

@@ -192,7 +192,7 @@ reasons! {
     NothingLive = "nothing-live" => RefusedByState,
     /// The platform could not be reached before anything was inserted.
     PlatformUnreachable = "platform-unreachable" => Unreachable,
-    /// No claim could be made, so nothing was inserted.
+    /// No claim could be made, or the ledger did not list it in time, so nothing was inserted.
     LedgerUnreachable = "ledger-unreachable" => Unreachable,
     /// The firewall is not as it was asked to be.
     Firewall = "firewall" => Firewall,

@@ -254,6 +254,19 @@ impl Stage {
         ours.map(|request| request.at).collect()
     }
 
+    /// Has another workflow write to GitHub.
+    pub(crate) async fn post_to_github(&self, path: &str, body: &Value) {
+        let request = http::Request::post(format!("/repos/{REPO}/{path}"))
+            .header("user-agent", "another-workflow")
+            .header("authorization", format!("Bearer {GH_TOKEN}"))
+            .header("content-type", "application/json")
+            .body(bytes::Bytes::from(body.to_string()))
+            .unwrap();
+        let mut github = self.world.in_process();
+        let answer = github.ready().await.unwrap().call(request).await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    }
+
     /// How many calls were made to GitHub.
     pub(crate) fn github_calls(&self) -> usize {
         self.world

@@ -221,8 +221,11 @@ fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
         | Reason::StaleJob
         | Reason::AppRuleMissing
         | Reason::NothingLive
-        | Reason::PlatformUnreachable
-        | Reason::LedgerUnreachable => (Mark::Bad, what),
+        | Reason::PlatformUnreachable => (Mark::Bad, what),
+        Reason::LedgerUnreachable => tail(
+            Mark::Bad,
+            ": the ledger took no claim, or did not list it in time",
+        ),
     }
 }
 
