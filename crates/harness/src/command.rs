@@ -3,6 +3,7 @@
 use crate::choice::Choice;
 use crate::coverage::Coverage;
 use crate::matrix::{self, Result as Played};
+use crate::seeds::Odds;
 use crate::wire::Way;
 use crate::{invariants, model, process, scene, seeds, shrink, trace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ harness matrix [--every N]            all cells of the matrix, or one in N
 harness seeds [--count N] [--from S]  random runs
               [--until-broken] [--but S,…]
                                       up to the first that breaks a rule; without these seeds
+              [--crowded]             several runs at once, which see each other late (also for repeat and replay)
 harness repeat [--count N] [--from S] each seed twice: both times the same trace?
 harness process [--every N] [--binary PATH]
                                       the program as a real process, killed at every request, or at one in N
@@ -33,6 +35,11 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
         option(name)
             .and_then(|text| text.parse().ok())
             .unwrap_or(otherwise)
+    };
+    let odds = if arguments.iter().any(|argument| argument == "--crowded") {
+        Odds::CROWDED
+    } else {
+        Odds::USUAL
     };
     match arguments.first().map(String::as_str) {
         Some("matrix") => {
@@ -67,9 +74,9 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
                 .iter()
                 .any(|argument| argument == "--until-broken")
             {
-                return until_broken(&chosen);
+                return until_broken(&chosen, odds);
             }
-            let cells = seeds::cells(&chosen);
+            let cells = seeds::cells(&chosen, odds);
             let played = timed(|| matrix::play_all(cells));
             print!("{}", Coverage::out_of_reach());
             let holes = played.coverage.holes();
@@ -83,7 +90,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
         Some("repeat") => {
             let from = number("--from", 0);
             let chosen: Vec<u64> = (from..from.saturating_add(number("--count", 1000))).collect();
-            let differing = seeds::differing(&chosen);
+            let differing = seeds::differing(&chosen, odds);
             println!(
                 "{} seeds played twice, {} with another trace the second time {differing:?}",
                 chosen.len(),
@@ -97,7 +104,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
         }
         Some("replay") => {
             let list = match (option("--seed"), option("--list")) {
-                (Some(seed), _) => seed.parse().ok().map(seeds::draw),
+                (Some(seed), _) => seed.parse().ok().map(|seed| seeds::draw(seed, odds)),
                 (None, Some(list)) => serde_json::from_str(list).ok(),
                 (None, None) => None,
             };
@@ -147,9 +154,9 @@ fn timed(work: impl FnOnce() -> Played) -> Played {
 const AT_A_TIME: usize = 100;
 
 /// Plays seeds up to the first that breaks a rule, and prints what it breaks.
-fn until_broken(chosen: &[u64]) -> ExitCode {
+fn until_broken(chosen: &[u64], odds: Odds) -> ExitCode {
     for some in chosen.chunks(AT_A_TIME) {
-        let broken = matrix::play_all(seeds::cells(some)).broken;
+        let broken = matrix::play_all(seeds::cells(some, odds)).broken;
         let first = broken.first().map(|(cell, _)| cell.name.as_str());
         for (cell, violation) in &broken {
             if Some(cell.name.as_str()) == first {

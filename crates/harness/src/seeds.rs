@@ -35,11 +35,11 @@ const CALLS: &[&str] = &[
 pub(crate) const FULL: usize = 20_000;
 
 /// Plays each seed twice, on all cores, and returns those that did not repeat themselves.
-pub(crate) fn differing(chosen: &[u64]) -> Vec<u64> {
+pub(crate) fn differing(chosen: &[u64], odds: Odds) -> Vec<u64> {
     let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let part = chosen.len().div_ceil(workers).max(1);
     let differs = |seed: &u64| {
-        let list = draw(*seed);
+        let list = draw(*seed, odds);
         trace::hash(&scene::play(&list)) != trace::hash(&scene::play(&list))
     };
     std::thread::scope(|scope| {
@@ -58,8 +58,42 @@ pub(crate) fn differing(chosen: &[u64]) -> Vec<u64> {
 
 const EDITS: &[Edit] = &[Edit::Count(2), Edit::Count(5), Edit::Variable, Edit::Domain];
 
+/// How often what meets in one run is drawn: so many times out of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Odds {
+    /// A second runner.
+    two: (u64, u64),
+    /// A third beside it.
+    three: (u64, u64),
+    /// How many seconds after the first they begin, at most.
+    within: u64,
+    /// Requests that travel.
+    travel: (u64, u64),
+    /// A ledger that lists late.
+    lag: (u64, u64),
+}
+
+impl Odds {
+    /// A bit of everything.
+    pub(crate) const USUAL: Self = Self {
+        two: (1, 6),
+        three: (1, 3),
+        within: 300,
+        travel: (1, 3),
+        lag: (1, 8),
+    };
+    /// Several runs at once, which see each other late.
+    pub(crate) const CROWDED: Self = Self {
+        two: (5, 6),
+        three: (1, 1),
+        within: 60,
+        travel: (3, 4),
+        lag: (1, 2),
+    };
+}
+
 /// Returns the choices of a seed.
-pub(crate) fn draw(seed: u64) -> Vec<Choice> {
+pub(crate) fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
     // Neighbouring seeds must have nothing in common.
     let mut random = Random::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(1));
     let random = &mut random;
@@ -105,9 +139,9 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     for _ in 0..random.below(3) {
         choices.push(act(random));
     }
-    let two = random.happens(1, 6);
+    let two = random.happens(odds.two.0, odds.two.1);
     if two {
-        choices.push(second(random));
+        choices.push(second(random, odds));
     }
     for _ in 0..random.below(3) {
         let by = [
@@ -129,13 +163,13 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     if random.happens(5, 6) {
         choices.push(Choice::Rarely(*random.pick(&[3, 6, 9])));
     }
-    if random.happens(1, 3) {
+    if random.happens(odds.travel.0, odds.travel.1) {
         choices.push(Choice::Travel(random.below(20) * 100 + 37));
         if random.happens(1, 2) {
             choices.push(Choice::Spread(random.below(20) * 100 + 113));
         }
     }
-    if random.happens(1, 8) {
+    if random.happens(odds.lag.0, odds.lag.1) {
         choices.push(Choice::LedgerLags(random.below(40) * 500));
     }
     if random.happens(1, 8) {
@@ -144,17 +178,17 @@ pub(crate) fn draw(seed: u64) -> Vec<Choice> {
     if random.happens(1, 8) {
         choices.push(Choice::DateAhead(*random.pick(&[-4, -1, 1, 4])));
     }
-    if two && random.happens(1, 3) {
-        choices.push(second(random));
+    if two && random.happens(odds.three.0, odds.three.1) {
+        choices.push(second(random, odds));
     }
     choices.sort();
     choices.dedup();
     choices
 }
 
-fn second(random: &mut Random) -> Choice {
+fn second(random: &mut Random, odds: Odds) -> Choice {
     Choice::Second {
-        after: random.below(300),
+        after: random.below(odds.within),
         wants: *random.pick(&[Wants::Same, Wants::SameAgain, Wants::Other, Wants::Stop]),
     }
 }
@@ -245,12 +279,12 @@ fn act(random: &mut Random) -> Choice {
 }
 
 /// Returns the cells of seeds.
-pub(crate) fn cells(seeds: &[u64]) -> Vec<Cell> {
+pub(crate) fn cells(seeds: &[u64], odds: Odds) -> Vec<Cell> {
     let seeds = seeds.iter().copied();
     seeds
         .map(|seed| Cell {
             name: format!("seed {seed}"),
-            choices: draw(seed),
+            choices: draw(seed, odds),
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 //! What is found by the commands is not asserted here twice: the whole matrix and the seeds are theirs.
 
 use crate::choice::{Choice, FaultName, Position, Who};
+use crate::seeds::Odds;
 use crate::wire::Way;
 use crate::{invariants, matrix, scene, seeds, shrink, trace};
 
@@ -52,7 +53,7 @@ fn what_was_mended_stays_mended_where_requests_travel() {
 #[test]
 fn the_same_choices_give_the_same_trace() {
     for seed in 0..4 {
-        let list = seeds::draw(seed);
+        let list = seeds::draw(seed, Odds::USUAL);
         let (one, other) = (scene::play(&list), scene::play(&list));
         assert_eq!(trace::hash(&one), trace::hash(&other), "seed {seed}");
     }
@@ -61,7 +62,7 @@ fn the_same_choices_give_the_same_trace() {
 #[test]
 fn documents_and_json_give_the_same_trace() {
     for seed in 0..24 {
-        let list = seeds::draw(seed);
+        let list = seeds::draw(seed, Odds::USUAL);
         let one = trace::hash(&scene::play_by(&list, Way::Wire));
         let other = trace::hash(&scene::play_by(&list, Way::Direct));
         assert_eq!(one, other, "seed {seed}");
@@ -129,8 +130,17 @@ fn a_thinned_matrix_is_in_order() {
         place += 1;
         place % 6 == 0
     });
-    let played = matrix::play_all(cells);
-    println!("{} cells", played.runs);
+    in_order(&matrix::play_all(cells));
+}
+
+#[test]
+fn a_few_seeds_of_a_crowd_are_in_order() {
+    let seeds: Vec<u64> = (0..24).collect();
+    in_order(&matrix::play_all(seeds::cells(&seeds, Odds::CROWDED)));
+}
+
+fn in_order(played: &matrix::Result) {
+    println!("{} runs", played.runs);
     let broken: Vec<String> = played
         .broken
         .iter()
