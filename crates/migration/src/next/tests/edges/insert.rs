@@ -156,6 +156,7 @@ fn only_an_older_open_claim_of_another_run_is_waited_for() {
 fn what_another_claim_came_to_is_planned_anew() {
     let with = |outcome| {
         let mut older = entry(6, "00:30:50", OTHER_NONCE);
+        older.claim.authority = Authority::Cli("another".to_owned());
         older.outcome = Some(outcome);
         let entries = vec![older, entry(7, "00:31:00", NONCE)];
         next(&goal(), &claimed(quiet("00:31:00"), entries, 7))
@@ -164,6 +165,13 @@ fn what_another_claim_came_to_is_planned_anew() {
     assert_eq!(with(LedgerOutcome::NeverStarted), insert);
     assert_eq!(with(LedgerOutcome::Unproven { done: 0 }), Next::Replan);
     assert_eq!(with(LedgerOutcome::Done), Next::Replan);
+    // The same steps, in the epoch after the one that failed.
+    let failed = LedgerOutcome::Failed {
+        step: StepName::parse("columns").unwrap(),
+        code: 1,
+        check: false,
+    };
+    assert_eq!(with(failed), Next::Replan);
 }
 
 #[test]
