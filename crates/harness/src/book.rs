@@ -39,12 +39,14 @@ impl Kept {
 /// Returns everything that was ever written, at the time when it really was.
 pub(crate) fn all(entries: &Entries) -> Vec<LedgerEntry> {
     let entries = entries.lock().unwrap();
-    let entries = entries
-        .iter()
-        .filter_map(|kept| Some((kept.by(Timestamp::MAX)?, kept.at)));
-    entries
-        .map(|(entry, at)| LedgerEntry { at, ..entry })
-        .collect()
+    let written = |kept: &Kept| {
+        let entry = kept.by(Timestamp::MAX)?;
+        Some(LedgerEntry {
+            at: kept.at,
+            ..entry
+        })
+    };
+    entries.iter().filter_map(written).collect()
 }
 
 /// One process's way to it.

@@ -36,7 +36,8 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             .and_then(|text| text.parse().ok())
             .unwrap_or(otherwise)
     };
-    let odds = if arguments.iter().any(|argument| argument == "--crowded") {
+    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
+    let odds = if flag("--crowded") {
         Odds::CROWDED
     } else {
         Odds::USUAL
@@ -46,7 +47,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             let every = usize::try_from(number("--every", 1)).unwrap_or(1).max(1);
             let cells = matrix::cells(every);
             println!("{} cells", cells.len());
-            if arguments.iter().any(|argument| argument == "--count-only") {
+            if flag("--count-only") {
                 return ExitCode::SUCCESS;
             }
             let played = timed(|| matrix::play_all(cells));
@@ -70,10 +71,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
                 .collect();
             let chosen = from..from.saturating_add(count);
             let chosen: Vec<u64> = chosen.filter(|seed| !but.contains(seed)).collect();
-            if arguments
-                .iter()
-                .any(|argument| argument == "--until-broken")
-            {
+            if flag("--until-broken") {
                 return until_broken(&chosen, odds);
             }
             let cells = seeds::cells(&chosen, odds);
@@ -110,7 +108,6 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             };
             match list {
                 Some(list) => {
-                    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
                     let way = if flag("--wire") {
                         Way::Wire
                     } else {

@@ -319,6 +319,13 @@ impl<'a> Judge<'a> {
         })
     }
 
+    /// Whether a process other than `number` sent an update from `since` on that puts the job of ours `name` in.
+    fn inserted_by_another(&self, name: &String, number: usize, since: Timestamp) -> bool {
+        self.puts().iter().any(|(sent, body)| {
+            sent.process != number && sent.at >= since && inserted(sent, body).contains(name)
+        })
+    }
+
     /// The spec without us, from the write log: the others' edits, one after the other.
     fn replay(&self, anew: Anew) -> Value {
         let edits: BTreeMap<&str, &Wrote> = self
@@ -694,20 +701,14 @@ impl<'a> Judge<'a> {
         let per_step = self.played.has(Setting::PerStep);
         let mut looks = self.played.journal.sent.iter().rev();
         let looked = looks.find(|sent| sent.process == gone.number && sent.call == "apps.get");
-        let of_late = |at: Timestamp| looked.is_some_and(|sent| at >= sent.at);
-        let puts = self.puts();
+        let since = looked.map_or(gone.at, |sent| sent.at);
         let brought_in = |name: &String| {
             let by_others = self.all_deployments().any(|one| {
                 one.user.as_deref() != Some(PILOT)
-                    && (per_step || of_late(one.created_at))
+                    && (per_step || one.created_at >= since)
                     && ours(&one.spec).contains(name)
             });
-            by_others
-                || puts.iter().any(|(sent, body)| {
-                    sent.process != gone.number
-                        && of_late(sent.at)
-                        && inserted(sent, body).contains(name)
-                })
+            by_others || self.inserted_by_another(name, gone.number, since)
         };
         left.retain(|name| !brought_in(name));
         if verdict.clean_up == CleanUpAxis::Verified && !left.is_empty() {
@@ -767,12 +768,9 @@ impl<'a> Judge<'a> {
                 }
                 // And it never will, unless another of ours inserts it anew, or somebody puts a copy of it back: whoever
                 // reads this may run it again.
-                let anew = puts.iter().any(|(sent, body)| {
-                    let by_another = sent.process != gone.number && of_late(sent.at);
-                    (by_another || sent.at >= gone.at) && inserted(sent, body).contains(&name)
-                });
+                let anew = self.inserted_by_another(&name, gone.number, since);
                 let later = !anew
-                    && !self.put_back_by_others(&name, looked.map_or(gone.at, |sent| sent.at))
+                    && !self.put_back_by_others(&name, since)
                     && self.played.ran.iter().any(|ran| {
                         ran.at > gone.at && ran.component == name && !ran.commands.is_empty()
                     });

@@ -64,7 +64,7 @@ pub fn plan(request: &Request, seen: &Observed) -> Result<Planned, Refusal> {
 /// Whether `plan`, made from an earlier look, is still what its request comes to by the history as `seen` shows it: the same
 /// steps in the same epoch.
 #[must_use]
-pub fn is_due(plan: &Plan, app: &App, seen: &Observed) -> bool {
+pub(crate) fn is_due(plan: &Plan, app: &App, seen: &Observed) -> bool {
     let history = History::of(&plan.key, seen);
     match turn::turn(&plan.request, app, &history) {
         Ok(Turn::Run(chosen)) => chosen.epoch == plan.epoch && chosen.steps == plan.steps,

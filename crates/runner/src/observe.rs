@@ -371,8 +371,8 @@ impl Observer {
     ) -> Result<Vec<LedgerEntry>, LedgerError> {
         let mut entries = ledger.entries(key).await?;
         for entry in &mut entries {
-            if entry.outcome.is_none() {
-                entry.outcome = self.closed.get(&entry.id).cloned();
+            if let Some(recorded) = self.closed.get(&entry.id) {
+                entry.take(recorded.clone());
             }
         }
         Ok(entries)

@@ -3,10 +3,11 @@
 //! Before the insert everything fails closed: nothing is sent while anything is unknown.
 
 use super::{Action, Care, Next, WaitFor, bounds, clean, done, finish, may_insert, outcome, wait};
+use crate::planner::is_due;
 use crate::{
     AppView, Contains, Estimate, LedgerEntry, LedgerOutcome, LedgerView, Observed, Plan,
-    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, is_due,
-    live_commit, planned_commit,
+    PutRefused, PutResult, Reason, RunRecord, WaitForDeploy, after, baseline, elapsed, live_commit,
+    planned_commit,
 };
 use app_spec::{App, Phase};
 use std::time::Duration;

@@ -322,13 +322,12 @@ fn unproven(
     // An epoch that never started decided nothing about the one before it.
     let decided = |concerns: &dyn Fn(&PastEpoch) -> bool| {
         let epochs = history.epochs.iter().rev();
-        let epochs = epochs.filter(|epoch| epoch.mode() == RunMode::Steps && concerns(epoch));
-        let mut ended = epochs.filter_map(|epoch| match &epoch.state {
+        let mut epochs = epochs.filter(|epoch| epoch.mode() == RunMode::Steps && concerns(epoch));
+        epochs.find_map(|epoch| match &epoch.state {
             EpochState::Open
             | EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => None,
             EpochState::Ended(outcome) => Some((epoch, outcome)),
-        });
-        ended.next()
+        })
     };
     // The newest of all, and for each step the newest that ran it: later ones may have run others.
     let of_steps = todo.iter().filter_map(|step| {
