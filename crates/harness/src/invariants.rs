@@ -9,8 +9,8 @@ use crate::choice::{Act, Choice, Setting, Wants, Who};
 use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
-use jiff::Timestamp;
-use migration::{CleanUpAxis, JobAxis, JobName, Reason, RunRecord};
+use jiff::{SignedDuration, Timestamp};
+use migration::{CleanUpAxis, Happening, JobAxis, JobName, Reason, RunRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -56,6 +56,7 @@ pub(crate) fn check(played: &Played) -> Vec<Violation> {
     judge.firewall();
     judge.firewall_comes_last();
     for gone in &played.gone {
+        judge.put_back(gone);
         judge.truth(gone);
         judge.ends(gone);
         judge.in_spite_of_the_ledger(gone);
@@ -673,6 +674,45 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// C6: when a run says that the app is put back, its last look could not have shown a job of its own in it.
+    fn put_back(&mut self, gone: &Gone) {
+        let clocks = self.played.choices.iter().find_map(|choice| match choice {
+            Choice::DateAhead(seconds) => Some(SignedDuration::from_secs(*seconds)),
+            _ => None,
+        });
+        let mut job = None;
+        for event in &gone.events {
+            match &event.what {
+                Happening::Planned(plan) => job = Some(plan.job()),
+                Happening::Restored { .. } => {}
+                _ => continue,
+            }
+            let (Happening::Restored { .. }, Some(job)) = (&event.what, &job) else {
+                continue;
+            };
+            let at = event.at - clocks.unwrap_or_default();
+            let mut looks = self.played.journal.sent.iter().rev();
+            let Some(looked) = looks.find(|sent| {
+                sent.process == gone.number && sent.call == "apps.get" && sent.at <= at
+            }) else {
+                continue;
+            };
+            let mut before = self.all_deployments();
+            let Some(newest) = before.find(|one| one.created_at < looked.at) else {
+                continue;
+            };
+            let own = |name: &JobName| name.key == job.key && name.epoch <= job.epoch;
+            let carried = ours(&newest.spec);
+            let mut carried = carried.iter().filter_map(|name| JobName::parse(name));
+            let (good, id) = (newest.was_good(), &newest.id);
+            if good && carried.any(|name| own(&name)) {
+                let what = format!("{} said so after {job}, and {id} carries it", gone.role);
+                drop(before);
+                self.broke("C6 put back", what);
+            }
+        }
+    }
+
     /// C6: what a run says at its end is what happened.
     fn truth(&mut self, gone: &Gone) {
         for (sink, secret) in &gone.leaks {
@@ -693,19 +733,18 @@ impl<'a> Judge<'a> {
             .collect();
         let mut left = gone.left.clone();
         if let Some(job) = &verdict.facts.job {
-            // Another run's job is that run's to answer for.
-            left.retain(|name| *name == job.to_string());
+            // Another run's job is that run's to answer for; that of an earlier epoch of the same migration is its own.
+            let own = |name: &JobName| name.key == job.key && name.epoch <= job.epoch;
+            left.retain(|name| JobName::parse(name).is_some_and(|name| own(&name)));
         }
-        // Nor is what somebody, or another run, brings in when it has looked for the last time. (One job per step: what
-        // somebody brings back of a step before, for the run looks after the last one.)
-        let per_step = self.played.has(Setting::PerStep);
+        // Nor is what somebody, or another run, brings in when it has looked for the last time.
         let mut looks = self.played.journal.sent.iter().rev();
         let looked = looks.find(|sent| sent.process == gone.number && sent.call == "apps.get");
         let since = looked.map_or(gone.at, |sent| sent.at);
         let brought_in = |name: &String| {
             let by_others = self.all_deployments().any(|one| {
                 one.user.as_deref() != Some(PILOT)
-                    && (per_step || one.created_at >= since)
+                    && one.created_at >= since
                     && ours(&one.spec).contains(name)
             });
             by_others || self.inserted_by_another(name, gone.number, since)

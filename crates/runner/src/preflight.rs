@@ -6,9 +6,9 @@ use crate::event::Teller;
 use crate::observe::Observer;
 use digitalocean::Error;
 use migration::{
-    AppView, CleanUpAxis, EpochState, FirewallPolicy, FirewallView, HealthSample, History, JobName,
-    Key, LedgerOutcome, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request, Stop,
-    Verdict, insertion,
+    AppView, CleanUpAxis, Entry, EpochState, FirewallPolicy, FirewallView, HealthSample, History,
+    JobName, Key, LedgerOutcome, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request,
+    Stop, Verdict, insertion, without_ours,
 };
 
 /// Looks at everything and makes the plan; the platform itself validates the edited spec.
@@ -164,10 +164,12 @@ async fn validate(harbor: &Harbor, plan: &Plan, world: &mut Observer) -> Result<
     let AppView::Present(app) = &world.seen.app else {
         return Ok(());
     };
-    if !migration::RunRecord::all(&app.spec).is_empty() {
+    if plan.entry == Entry::Resumed {
         return Ok(()); // Followed, not inserted.
     }
-    let edited = insertion(plan, &app.spec, world.seen.now)?;
+    // What an earlier epoch left in the app is taken out before the insert.
+    let without = without_ours(&app.spec, &[]);
+    let edited = insertion(plan, &without, world.seen.now)?;
     match world.client.propose(&edited, Some(&harbor.app)).await {
         Ok(_) => Ok(()),
         Err(error @ Error::Rejected { .. }) => Err(Refusal::new(

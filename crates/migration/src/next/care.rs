@@ -7,11 +7,12 @@ use crate::ledger::{Proof, proof};
 use crate::repair::may_be_an_update;
 use crate::stage::Stage;
 use crate::{
-    AppView, Claim, JobName, LedgerView, LostEdits, Mode, Observed, Plan, Put, PutResult, RunMode,
-    RunRecord, StepRef, after, carried, elapsed, is_live, live, lost_edits,
+    AppView, Claim, History, JobName, LedgerView, LostEdits, Mode, Observed, Plan, Put, PutResult,
+    RunMode, RunRecord, StepRef, after, carried, elapsed, is_live, live, lost_edits,
 };
 use app_spec::{App, ComponentName, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// The jobs that one run answers for.
 #[derive(Debug, Clone)]
@@ -34,6 +35,19 @@ pub(crate) struct Cared {
     pub(crate) name: JobName,
     pub(crate) steps: Vec<StepRef>,
     pub(crate) mode: RunMode,
+}
+
+/// Returns a job with what it was to run.
+pub(super) fn cared(name: JobName, seen: &Observed) -> Cared {
+    let history = History::of(&name.key, seen);
+    let epoch = history.epoch(name.epoch);
+    Cared {
+        steps: epoch
+            .map(|epoch| epoch.steps().to_vec())
+            .unwrap_or_default(),
+        mode: epoch.map_or(RunMode::Steps, |epoch| epoch.mode()),
+        name,
+    }
 }
 
 impl Care {
@@ -60,6 +74,22 @@ impl Care {
                 .checked_sub(jiff::SignedDuration::try_from(reserve).unwrap_or_default())
                 .unwrap_or(deadline),
             deadline,
+        }
+    }
+
+    /// The jobs of earlier epochs of the plan's migration that somebody has brought back, or whose update arrived late:
+    /// in the app again, or taken out of it by this run.
+    pub(crate) fn brought_back(plan: &Plan, seen: &Observed) -> Self {
+        let app = crate::app_of(seen);
+        let in_spec = app.map(|app| RunRecord::all(&app.spec)).unwrap_or_default();
+        let live = app.and_then(|app| live(app, seen)).map(carried);
+        let taken_out = seen.doings.claimed_removals.iter().cloned();
+        let mut names: BTreeSet<JobName> = in_spec.iter().map(RunRecord::job).collect();
+        names.extend(live.into_iter().flatten().chain(taken_out));
+        names.retain(|name| name.key == plan.key && name.epoch < plan.epoch);
+        Self {
+            jobs: names.into_iter().map(|name| cared(name, seen)).collect(),
+            ..Self::of_plan(plan, seen)
         }
     }
 

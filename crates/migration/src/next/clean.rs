@@ -1,13 +1,13 @@
 //! The sweeper: takes out temporary jobs that a run left behind.
 
-use super::care::Cared;
+use super::care::cared;
 use super::{
     Action, Care, CleanUp, Next, Running, WaitFor, bounds, done, finish, outcome, stopped, wait,
 };
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, EpochState, FirewallAxis, HealthAxis, History, JobAxis,
-    JobName, Key, LedgerEntry, LedgerOutcome, LedgerView, Mode, Observed, Reason, RunMode,
-    RunRecord, Verdict, VerdictFacts, after, carried, is_live,
+    JobName, Key, LedgerEntry, LedgerOutcome, LedgerView, Mode, Observed, Reason, RunRecord,
+    Verdict, VerdictFacts, after, carried, is_live,
 };
 use app_spec::App;
 use std::collections::BTreeSet;
@@ -37,12 +37,17 @@ pub(super) fn next(goal: &CleanUp, seen: &Observed) -> Next {
         return end(goal, seen, None);
     }
     let care = care(goal, app, seen);
-    care.next(seen)
-        .or_else(|| finish::repair(seen, &care))
-        .or_else(|| finish::settle(seen))
+    taken_out(seen, &care)
         .or_else(|| claimed_of_late(seen, &care))
         .or_else(|| record(seen, &care))
         .unwrap_or_else(|| end(goal, seen, None))
+}
+
+/// What to do until the jobs are out and nothing that their updates overwrote is missing.
+pub(super) fn taken_out(seen: &Observed, care: &Care) -> Option<Next> {
+    care.next(seen)
+        .or_else(|| finish::repair(seen, care))
+        .or_else(|| finish::settle(seen))
 }
 
 /// A run that died as it claimed may have sent its update, which may still arrive. Its own post step waits for that:
@@ -98,19 +103,6 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
     }
 }
 
-/// Returns a job with what it was to run.
-pub(super) fn cared(name: JobName, seen: &Observed) -> Cared {
-    let history = History::of(&name.key, seen);
-    let epoch = history.epoch(name.epoch);
-    Cared {
-        steps: epoch
-            .map(|epoch| epoch.steps().to_vec())
-            .unwrap_or_default(),
-        mode: epoch.map_or(RunMode::Steps, |epoch| epoch.mode()),
-        name,
-    }
-}
-
 /// Jobs in scope that a deployment in flight carries.
 fn live_runs(goal: &CleanUp, seen: &Observed) -> Vec<JobName> {
     let wanted = |name: &JobName| {
@@ -132,7 +124,7 @@ fn running(seen: &Observed) -> impl Iterator<Item = JobName> {
 }
 
 /// Closes the claims of epochs whose end is now known, so that nobody has to wait for them.
-fn record(seen: &Observed, care: &Care) -> Option<Next> {
+pub(super) fn record(seen: &Observed, care: &Care) -> Option<Next> {
     let LedgerView::Entries(entries) = &seen.ledger else {
         return None;
     };

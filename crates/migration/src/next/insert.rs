@@ -2,6 +2,7 @@
 //!
 //! Before the insert everything fails closed: nothing is sent while anything is unknown.
 
+use super::care::cared;
 use super::{Action, Care, Next, WaitFor, bounds, clean, done, finish, may_insert, outcome, wait};
 use crate::planner::is_due;
 use crate::{
@@ -74,9 +75,24 @@ fn state(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Option<Next> {
     {
         return Some(end(plan, seen, care, Reason::Owned));
     }
-    // Another epoch of this migration went in meanwhile: planned again, it is followed.
-    if !RunRecord::all(&app.spec).is_empty() {
+    // Another epoch of this migration went in meanwhile: planned again, it is followed. An earlier one never is.
+    if RunRecord::all(&app.spec)
+        .iter()
+        .any(|record| record.epoch >= plan.epoch)
+    {
         return Some(Next::Replan);
+    }
+    let back = Care::brought_back(plan, seen);
+    if !back.jobs.is_empty() {
+        let first = clean::taken_out(seen, &back)
+            .or_else(|| overwritten(plan, seen, care, &back))
+            .or_else(|| clean::record(seen, &back));
+        if first.is_some() {
+            return first;
+        }
+    }
+    if !RunRecord::all(&app.spec).is_empty() {
+        return Some(end(plan, seen, care, Reason::CleanUpNotProven));
     }
     let flying = seen
         .deployments
@@ -213,13 +229,17 @@ fn claimed(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Next {
 /// What the update of an older claim overwrote is put back before that claim is closed: with it goes the last trace.
 fn overwritten_by(older: &LedgerEntry, plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let left = Care {
-        jobs: vec![clean::cared(older.claim.job(), seen)],
+        jobs: vec![cared(older.claim.job(), seen)],
         ..care.clone()
     };
-    if let Some(first) = finish::repair(seen, &left).or_else(|| finish::settle(seen)) {
-        return Some(first);
-    }
-    let conflicts = outcome::conflicts(seen, &left);
+    finish::repair(seen, &left)
+        .or_else(|| finish::settle(seen))
+        .or_else(|| overwritten(plan, seen, care, &left))
+}
+
+/// Ends the run where a person must look at what an update for the jobs that are `left` overwrote.
+fn overwritten(plan: &Plan, seen: &Observed, care: &Care, left: &Care) -> Option<Next> {
+    let conflicts = outcome::conflicts(seen, left);
     (!conflicts.is_empty()).then(|| match end(plan, seen, care, Reason::EditOverwritten) {
         Next::Done(mut verdict) => {
             verdict.facts.conflicts = conflicts;

@@ -220,7 +220,17 @@ fn migrate(plan: &Plan, seen: &Observed) -> Next {
     }
     care.next(seen)
         .or_else(|| finish::repair(seen, &care))
+        .or_else(|| earlier_out(plan, seen, &care))
         .unwrap_or_else(|| finish::next(plan, seen, &care))
+}
+
+/// What to do until no job of an earlier epoch is in the app, once the plan's own is not.
+fn earlier_out(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
+    let back = Care::brought_back(plan, seen);
+    if back.jobs.is_empty() || !outcome::out(seen, care) {
+        return None;
+    }
+    clean::taken_out(seen, &back).or_else(|| clean::record(seen, &back))
 }
 
 fn stopped(stop: Stop) -> Reason {

@@ -16,7 +16,7 @@ pub(super) fn of_plan(plan: &Plan, seen: &Observed, care: &Care, told: Option<Re
     let rollback = own.and_then(|own| Care::rollback(seen, &own.id));
     let job = job(plan, seen, care);
     let deployment = deployment(own, rollback, &job, care);
-    let clean_up = clean_up(seen, care);
+    let clean_up = clean_up_of_plan(plan, seen, care);
     let health = match (plan.health_url.is_some(), seen.health.is_empty()) {
         (true, false) if finish::is_healthy(&seen.health) => HealthAxis::Ok,
         (true, false) => HealthAxis::Bad,
@@ -41,7 +41,7 @@ pub(super) fn of_plan(plan: &Plan, seen: &Observed, care: &Care, told: Option<Re
 pub fn put_back(plan: &Plan, seen: &Observed) -> Option<Vec<String>> {
     let care = Care::of_plan(plan, seen);
     let app = crate::app_of(seen)?;
-    (clean_up(seen, &care) == CleanUpAxis::Verified)
+    (clean_up_of_plan(plan, seen, &care) == CleanUpAxis::Verified)
         .then(|| changed_by_others(plan, app, seen, &care))
 }
 
@@ -147,6 +147,19 @@ fn reached(deployment: &Deployment, care: &Care) -> bool {
     care.jobs
         .iter()
         .any(|job| progress.job_status(&job.name.to_string()).deploy == StepStatus::Success)
+}
+
+/// How far the app is put back: the plan's own job counts, and what somebody brought back of the epochs before it.
+fn clean_up_of_plan(plan: &Plan, seen: &Observed, care: &Care) -> CleanUpAxis {
+    let back = Care::brought_back(plan, seen);
+    let own = clean_up(seen, care);
+    if out(seen, &back) {
+        return own;
+    }
+    match (own, clean_up(seen, &back)) {
+        (axis @ (CleanUpAxis::Blocked | CleanUpAxis::Sent), _)
+        | (CleanUpAxis::Verified | CleanUpAxis::NotNeeded, axis) => axis,
+    }
 }
 
 pub(super) fn clean_up(seen: &Observed, care: &Care) -> CleanUpAxis {

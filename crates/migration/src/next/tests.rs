@@ -365,7 +365,8 @@ fn an_older_open_claim_is_closed_with_what_its_job_is_proven_to_have_done() {
     let mut own = entry(7, "00:40:00", NONCE);
     own.claim.epoch = Epoch(1);
     let entries = vec![entry(6, "00:30:00", OTHER_NONCE), own];
-    let world = claimed(seen("00:40:00", &[], "d3", &rows), entries, 7);
+    let mut world = claimed(seen("00:40:00", &[], "d3", &rows), entries, 7);
+    world.doings.claimed_removals.clear();
     let closed = |outcome| {
         let entry = EntryId(6);
         Next::Do(Action::Record { entry, outcome })
@@ -407,7 +408,8 @@ fn what_an_older_update_overwrote_is_put_back_before_its_claim_is_closed() {
         deployment("d1", "SUPERSEDED", "00:10:00", &[]),
     ];
     let entries = vec![entry(6, "00:30:00", OTHER_NONCE), own];
-    let world = claimed(seen("00:40:00", &[], "d4", &rows), entries, 7);
+    let mut world = claimed(seen("00:40:00", &[], "d4", &rows), entries, 7);
+    world.doings.claimed_removals.clear();
     let world = with_log(world, "d3", all_done());
     let older = entry(6, "00:30:00", OTHER_NONCE).claim.job();
     assert_eq!(next(&goal, &world), Next::Do(Action::Repair(vec![older])));

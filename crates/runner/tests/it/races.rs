@@ -126,6 +126,52 @@ async fn a_rollback_to_the_jobs_own_deployment_runs_nothing_and_is_swept_up() {
     disarmed_and_swept_up(&harbour, ran, &before).await;
 }
 
+/// The rollback cancels the second step's deployment: its job never starts, and that of the first is in the app again.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_to_an_earlier_steps_deployment_is_cleared_before_the_next_job_goes_in() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    let mut request = harbour.request(STEPS);
+    request.settings.strategy = migration::Strategy::OneJobPerStep;
+    let back = async {
+        while harbour.puts().len() < 3 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        let state = harbour.world.state();
+        let mut rows = state["apps"][0]["deployments"].as_array().unwrap().iter();
+        let first = rows.rfind(|one| one["spec"].get("jobs").is_some()).unwrap();
+        harbour
+            .world
+            .rollback(
+                "shop",
+                first["id"].as_str().unwrap(),
+                sim::Pin::Unpinned,
+                "dev@example.com",
+            )
+            .unwrap();
+    };
+    let run = runner::migrate(&harbour.harbor, request);
+    let (ended, ()) = tokio::join!(run, back);
+    assert_eq!(ended.reason, Reason::Done, "{:?}", ended.report.refusal);
+    let sent: Vec<usize> = harbour.puts().iter().map(|(jobs, _)| *jobs).collect();
+    assert_eq!(sent, [1, 0, 1, 0, 1, 0], "never two jobs at once");
+    let claims = harbour.ledger.all();
+    let told: Vec<_> = claims
+        .iter()
+        .map(|entry| (entry.claim.epoch, entry.outcome.clone()))
+        .collect();
+    let wanted = [
+        (Epoch(0), Some(LedgerOutcome::Done)),
+        (Epoch(1), Some(LedgerOutcome::NeverStarted)),
+        // That of the removal.
+        (Epoch(0), Some(LedgerOutcome::Done)),
+        (Epoch(2), Some(LedgerOutcome::Done)),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(harbour.world.executions().len(), 2, "each step ran once");
+    assert_eq!(harbour.spec(), before);
+}
+
 /// A migration that ended well, whose job somebody's stale copy of the spec brings back just now, after its lease; and
 /// the spec as it was before.
 pub(crate) async fn brought_back() -> (Box_, serde_json::Value) {

@@ -6,6 +6,7 @@ use app_spec::FirewallRules;
 use jiff::SignedDuration;
 
 mod carrier;
+mod earlier;
 mod end;
 mod insert;
 mod removal;
