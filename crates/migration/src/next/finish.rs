@@ -104,8 +104,7 @@ pub fn is_healthy(samples: &[HealthSample]) -> bool {
 
 /// Read and, where asked, put back; never while a job of ours is in the spec, for a write may start a deployment.
 fn firewall(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
-    let out = || outcome::out(seen, care) && outcome::out(seen, &Care::brought_back(plan, seen));
-    if plan.cluster.is_none() || seen.mode != Mode::Main || !out() {
+    if plan.cluster.is_none() || seen.mode != Mode::Main || !outcome::all_out(plan, seen, care) {
         return None;
     }
     let settings = &plan.request.settings;

@@ -55,6 +55,11 @@ pub(super) fn out(seen: &Observed, care: &Care) -> bool {
     }
 }
 
+/// The same for the plan's own job and those of the epochs before it.
+pub(super) fn all_out(plan: &Plan, seen: &Observed, care: &Care) -> bool {
+    out(seen, care) && out(seen, &Care::brought_back(plan, seen))
+}
+
 fn job(plan: &Plan, seen: &Observed, care: &Care) -> JobAxis {
     if !care.attempted(seen) {
         return JobAxis::NotAttempted;
