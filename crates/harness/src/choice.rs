@@ -289,6 +289,8 @@ pub(crate) enum Wants {
     Same,
     /// The same migration, by an authority of its own.
     SameAgain,
+    /// A person names it, `retry`, while the first may still be under way.
+    Retry,
     /// Another migration.
     Other,
     /// That the migration stops: `harbor-pilot stop`.

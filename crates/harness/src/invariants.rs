@@ -693,12 +693,14 @@ impl<'a> Judge<'a> {
             let at = event.at - clocks.unwrap_or_default();
             let mut looks = self.played.journal.sent.iter().rev();
             let Some(looked) = looks.find(|sent| {
-                sent.process == gone.number && sent.call == "apps.get" && sent.at <= at
+                // The platform's clock is told in whole seconds.
+                let before = sent.at < at + SignedDuration::from_secs(1);
+                sent.process == gone.number && sent.call == "apps.get" && before
             }) else {
                 continue;
             };
             let mut before = self.all_deployments();
-            let Some(newest) = before.find(|one| one.created_at < looked.at) else {
+            let Some(newest) = before.find(|one| one.created_at < looked.at.min(at)) else {
                 continue;
             };
             let own = |name: &JobName| name.key == job.key && name.epoch <= job.epoch;

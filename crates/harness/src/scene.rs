@@ -315,7 +315,8 @@ impl Scene {
     /// What runs beside the first runner.
     fn beside(&self, process: Arc<Process>, wants: Wants) -> LocalBoxFuture<'_, Gone> {
         let number = process.number;
-        let (id, authority) = match wants {
+        let retry = Authority::Retry(format!("beside-{number}"));
+        let (id, authority, intent) = match wants {
             Wants::Stop => {
                 let goal = CleanUp {
                     running: Running::Cancel,
@@ -325,17 +326,20 @@ impl Scene {
                     async move |harbor: &Harbor| runner::clean(harbor, goal, Mode::Sweep).await;
                 return run(process, &self.entries, "stop", None, stop).boxed_local();
             }
-            Wants::Same => (MAIN, self.authority()),
-            Wants::SameAgain => (MAIN, Authority::Cli(format!("again-{number}"))),
-            Wants::Other => (OTHER, Authority::Cli(format!("other-{number}"))),
+            Wants::Same => (MAIN, self.authority(), Intent::Run),
+            Wants::SameAgain => (MAIN, Authority::Cli(format!("again-{number}")), Intent::Run),
+            Wants::Retry => (MAIN, retry, Intent::Retry),
+            Wants::Other => (
+                OTHER,
+                Authority::Cli(format!("other-{number}")),
+                Intent::Run,
+            ),
         };
-        run_migration(
-            process,
-            &self.entries,
-            "second",
-            self.request(id, authority),
-        )
-        .boxed_local()
+        let request = Request {
+            intent,
+            ..self.request(id, authority)
+        };
+        run_migration(process, &self.entries, "second", request).boxed_local()
     }
 
     async fn recoveries(&mut self) {

@@ -189,7 +189,13 @@ pub(crate) fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
 fn second(random: &mut Random, odds: Odds) -> Choice {
     Choice::Second {
         after: random.below(odds.within),
-        wants: *random.pick(&[Wants::Same, Wants::SameAgain, Wants::Other, Wants::Stop]),
+        wants: *random.pick(&[
+            Wants::Same,
+            Wants::SameAgain,
+            Wants::Retry,
+            Wants::Other,
+            Wants::Stop,
+        ]),
     }
 }
 
