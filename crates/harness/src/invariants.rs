@@ -741,7 +741,9 @@ impl<'a> Judge<'a> {
         }
         // Nor is what somebody, or another run, brings in when it has looked for the last time.
         let mut looks = self.played.journal.sent.iter().rev();
-        let looked = looks.find(|sent| sent.process == gone.number && sent.call == "apps.get");
+        let looked = looks.find(|sent| {
+            (sent.process, sent.call) == (gone.number, "apps.get") && sent.reply == Some(200)
+        });
         let since = looked.map_or(gone.at, |sent| sent.at);
         let brought_in = |name: &String| {
             let by_others = self.all_deployments().any(|one| {

@@ -65,17 +65,15 @@ pub fn may_land(put: &Put, at: Timestamp) -> bool {
     put.at <= after(at, SAME_WRITE) && at <= after(put.at, bounds::SETTLE)
 }
 
-/// Until when an update of this process may still arrive that no deployment shows so far; nothing where there is none.
+/// Until when an update of this process may still arrive; nothing where each got its reply.
+///
+/// A deployment that shows the very same spec does not shorten that: another run of ours that took out the same job at
+/// the same time made one that looks no different.
 #[must_use]
 pub fn unsettled(seen: &Observed) -> Option<Timestamp> {
-    let shown = |wrote: &&Wrote| {
-        seen.deployments
-            .iter()
-            .any(|row| made(&wrote.put, row, false))
-    };
     seen.wrote
         .iter()
-        .filter(|wrote| wrote.put.outcome == PutResult::Ambiguous && !shown(wrote))
+        .filter(|wrote| wrote.put.outcome == PutResult::Ambiguous)
         .map(|wrote| after(wrote.put.at, bounds::SETTLE))
         .filter(|until| seen.now < *until)
         .max()
