@@ -185,6 +185,16 @@ impl LedgerEntry {
     }
 }
 
+impl LedgerOutcome {
+    /// Whether it says that nothing ran.
+    pub(crate) fn ran_nothing(&self) -> bool {
+        match self {
+            Self::NeverStarted | Self::Withdrawn => true,
+            Self::Done | Self::Failed { .. } | Self::Unproven { .. } => false,
+        }
+    }
+}
+
 /// How a claim ended, as the ledger keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -214,6 +224,8 @@ pub enum LedgerOutcome {
 /// What is known of one migration on one app: its epochs, folded from ledger, deployments, live spec and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
+    /// The migration and the app.
+    pub key: Key,
     /// The epochs that were claimed or inserted, oldest first.
     pub epochs: Vec<PastEpoch>,
 }
@@ -352,7 +364,33 @@ impl History {
             settle(epoch, &name, observed);
         }
         epochs.sort_by_key(|epoch| epoch.epoch);
-        Self { epochs }
+        let key = key.clone();
+        Self { key, epochs }
+    }
+
+    /// Returns the logs that may still change how an epoch ended: of one whose end is not known, and of one that
+    /// ran nothing by what the ledger says. Whoever puts the spec of an hour ago back starts the job once more.
+    #[must_use]
+    pub fn unread_logs(&self, observed: &Observed) -> Vec<(JobName, DeploymentId)> {
+        let may_change = |epoch: &&PastEpoch| match &epoch.state {
+            EpochState::Open => !epoch.in_flight,
+            EpochState::Ended(outcome) => !epoch.in_flight && outcome.ran_nothing(),
+        };
+        let mut unread = Vec::new();
+        for epoch in self.epochs.iter().filter(may_change) {
+            let job = JobName {
+                key: self.key.clone(),
+                epoch: epoch.epoch,
+            };
+            for deployment in observed.deployments.iter().rev() {
+                let of_epoch = epoch.carriers.contains(&deployment.id);
+                let proof = || proof(deployment, &job, epoch.steps(), epoch.mode(), observed);
+                if of_epoch && proof() == Proof::Pending {
+                    unread.push((job.clone(), deployment.id.clone()));
+                }
+            }
+        }
+        unread
     }
 
     /// Returns the newest epoch that was not withdrawn unstarted.

@@ -14,7 +14,7 @@ use digitalocean::{Client, Transport};
 use migration::{
     Action, CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next,
     Plan, Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict,
-    WaitFor, bounds, elapsed, next, stopped,
+    WaitFor, bounds, elapsed, next, put_back, stopped,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,22 +94,30 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
     let (mut again, mut replans) = (0, 0);
     while replans < REPLANS {
         let plan = match run.plan(harbor, request.clone()).await {
-            Ok(Planned::Run(plan)) => plan,
+            Ok(Planned::Run(plan)) => {
+                let at = run.world.seen.now;
+                run.tell.tell(at, Happening::Planned(plan.clone()));
+                plan
+            }
             Ok(planned @ (Planned::AlreadyDone(_) | Planned::AlreadyEnded(_))) => {
-                // The last step of a one-job-per-step run: the verdict before it is the run's.
-                return match run.last.take() {
-                    Some(verdict) => run.ended(verdict),
-                    None => settle(planned, &mut run.tell, &run.world),
+                // The last step of a one-job-per-step run: the verdict before it is the run's, while it still holds.
+                let Some((plan, verdict)) = &run.last else {
+                    return settle(planned, &mut run.tell, &run.world);
                 };
+                if put_back(plan, &run.world.seen).is_some() {
+                    let verdict = verdict.clone();
+                    return run.ended(verdict);
+                }
+                // Somebody has brought its job back, or deploys.
+                replans += 1;
+                plan.clone()
             }
             Err(refusal) => return refused(refusal, run.tell, &run.world),
         };
-        let at = run.world.seen.now;
-        run.tell.tell(at, Happening::Planned(plan.clone()));
         let job = plan.job();
         let per_step = plan.request.settings.strategy == Strategy::OneJobPerStep;
         run.world.begin(Mode::Main, [plan.key.clone()]);
-        let Some(verdict) = run.drive(Goal::Migrate(plan)).await else {
+        let Some(verdict) = run.drive(Goal::Migrate(plan.clone())).await else {
             replans += 1;
             continue;
         };
@@ -124,7 +132,7 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
             continue;
         }
         if per_step && verdict.reason == Reason::Done {
-            run.last = Some(verdict);
+            run.last = Some((plan, verdict));
             continue;
         }
         return run.ended(verdict);
@@ -163,7 +171,8 @@ struct Run {
     pace: Pace,
     stop: StopSignal,
     begun: Instant,
-    last: Option<Verdict>,
+    /// The last step that is done, of a run with one job per step, and how it ended.
+    last: Option<(Box<Plan>, Verdict)>,
 }
 
 impl Run {

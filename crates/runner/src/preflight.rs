@@ -4,11 +4,12 @@ use crate::act::{chain, said};
 use crate::driver::Harbor;
 use crate::event::Teller;
 use crate::observe::Observer;
+use crate::poll::Pace;
 use digitalocean::Error;
 use migration::{
     AppView, CleanUpAxis, Entry, EpochState, FirewallPolicy, FirewallView, HealthSample, History,
-    JobName, Key, LedgerOutcome, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request,
-    Stop, Verdict, insertion, without_ours,
+    JobName, Key, LedgerView, Plan, Planned, Purpose, Reason, Refusal, Request, Stop, Verdict,
+    WaitFor, bounds, insertion, without_ours,
 };
 
 /// Looks at everything and makes the plan; the platform itself validates the edited spec.
@@ -28,7 +29,7 @@ pub(crate) async fn plan(
     if world.seen.ledger == LedgerView::Unreachable {
         return Err(no_ledger(world));
     }
-    open_logs(&key, world, tell).await;
+    open_logs(&key, purpose, harbor.pace, world, tell).await;
     firewall(&mut request, world, tell).await?;
     health_before(&request, world).await;
     let planned = migration::plan(&request, &world.seen)?;
@@ -42,34 +43,33 @@ pub(crate) async fn plan(
     Ok(planned)
 }
 
-/// Reads the logs of ended epochs whose end the ledger does not know, and of those that it says ran nothing: who puts
-/// the spec of an hour ago back starts the job once more.
-async fn open_logs(key: &Key, world: &mut Observer, tell: &mut Teller) {
-    let history = History::of(key, &world.seen);
-    let open = history
-        .epochs
-        .iter()
-        .filter(|past| !past.in_flight)
-        .filter(|past| match &past.state {
-            EpochState::Open
-            | EpochState::Ended(LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn) => true,
-            EpochState::Ended(
-                LedgerOutcome::Done | LedgerOutcome::Failed { .. } | LedgerOutcome::Unproven { .. },
-            ) => false,
-        });
-    let logs: Vec<_> = open
-        .flat_map(|past| {
-            let job = JobName {
-                key: key.clone(),
-                epoch: past.epoch,
-            };
-            past.carriers
-                .iter()
-                .map(move |deployment| (job.clone(), deployment.clone()))
-        })
-        .collect();
-    for (job, deployment) in logs {
-        world.fetch_log(&job, &deployment, tell).await;
+/// Reads the logs that may still change how earlier epochs ended. Before a run nothing is believed to have run nothing whose
+/// log can't be read: it is asked for as often as that of a job of its own.
+async fn open_logs(
+    key: &Key,
+    purpose: Purpose,
+    pace: Pace,
+    world: &mut Observer,
+    tell: &mut Teller,
+) {
+    let mut unread = History::of(key, &world.seen).unread_logs(&world.seen);
+    loop {
+        for (job, deployment) in &unread {
+            world.fetch_log(job, deployment, tell).await;
+        }
+        let history = History::of(key, &world.seen);
+        unread = history.unread_logs(&world.seen);
+        // One whose end is not known is followed: `next` goes on asking.
+        let has_ended = |job: &JobName| {
+            let epoch = history.epoch(job.epoch);
+            epoch.is_some_and(|epoch| epoch.state != EpochState::Open)
+        };
+        unread.retain(|(job, _)| has_ended(job));
+        if purpose == Purpose::Preview || unread.is_empty() {
+            return;
+        }
+        tell.wait(world.clock.reckoned(), &WaitFor::Log);
+        tokio::time::sleep(pace.local(bounds::LOG_EVERY)).await;
     }
 }
 

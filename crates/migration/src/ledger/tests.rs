@@ -406,3 +406,47 @@ fn a_log_that_shows_that_it_ran_outweighs_a_record_that_it_never_started() {
         assert_eq!(state, EpochState::Ended(LedgerOutcome::Done));
     }
 }
+
+#[test]
+fn the_logs_that_may_still_change_how_an_epoch_ended_are_those_to_read() {
+    let past = Past::epoch(0);
+    let unread = |outcome: Option<LedgerOutcome>, row: Value, read: Option<LogView>| {
+        let mut world = World::new().claim(&past, outcome);
+        world.deployments.insert(0, row);
+        let mut seen = world.seen();
+        let place = (job(), DeploymentId::new("d"));
+        seen.logs.extend(read.map(|read| (place.clone(), read)));
+        let unread = History::of(&key(), &seen).unread_logs(&seen);
+        assert!(unread.iter().all(|found| *found == place), "{unread:?}");
+        unread.len()
+    };
+    let ran = || carrier("d", "ACTIVE", "SUCCESS", "SUCCESS");
+    let nothing = || Some(LedgerOutcome::NeverStarted);
+    for told in [None, nothing(), Some(LedgerOutcome::Withdrawn)] {
+        assert_eq!(unread(told.clone(), ran(), None), 1, "{told:?}");
+    }
+    for told in [
+        LedgerOutcome::Done,
+        failed("backfill"),
+        LedgerOutcome::Unproven { done: 0 },
+    ] {
+        assert_eq!(unread(Some(told.clone()), ran(), None), 0, "{told:?}");
+    }
+    let flies = carrier("d", "DEPLOYING", "SUCCESS", "RUNNING");
+    assert_eq!(
+        unread(nothing(), flies, None),
+        0,
+        "its end is still to come"
+    );
+    let never_reached = carrier("d", "ERROR", "SUCCESS", "PENDING");
+    assert_eq!(unread(nothing(), never_reached, None), 0);
+    let asked = |tries| log(Evidence::default(), LogRead::Failed, tries);
+    assert_eq!(unread(nothing(), ran(), Some(asked(7))), 1);
+    assert_eq!(
+        unread(nothing(), ran(), Some(asked(8))),
+        0,
+        "it is given up"
+    );
+    let whole = log(marks(&[Some(0), Some(0)], Some(0)), LogRead::Whole, 1);
+    assert_eq!(unread(nothing(), ran(), Some(whole)), 0);
+}

@@ -2,8 +2,8 @@
 
 use super::{Action, Care, Next, WaitFor, bounds, care, done, outcome, wait};
 use crate::{
-    EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerView, Mode, Observed,
-    Plan, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
+    EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerEntry, LedgerOutcome,
+    LedgerView, Mode, Observed, Plan, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
 };
 use app_spec::App;
 use std::time::Duration;
@@ -123,7 +123,8 @@ fn firewall(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     }
 }
 
-/// The ledger takes how the epoch ended: on our claim, or on the one that a killed process left open.
+/// The ledger takes how the epoch ended: on our claim, or on the one that a killed process left open. Where another process
+/// has closed them as if nothing ran (a `stop`, before somebody brought the job back), and something did, on the newest.
 fn record(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let LedgerView::Entries(entries) = &seen.ledger else {
         return None;
@@ -135,16 +136,27 @@ fn record(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let EpochState::Ended(ended) = &history.epoch(plan.epoch)?.state_by_evidence else {
         return None;
     };
-    let open = entries.iter().find(|entry| {
+    let ours = entries.iter().filter(|entry| {
         entry.claim.key == plan.key
             && entry.claim.epoch == plan.epoch
             && entry.claim.nonce == plan.nonce
-            && entry.outcome.is_none()
-            && !seen.doings.recorded.contains(&entry.id)
-    })?;
-    (!stays_open(seen, care)).then(|| {
+    });
+    let is_open = |entry: &&LedgerEntry| entry.outcome.is_none();
+    let open = ours.clone().filter(is_open);
+    let open = open.min_by_key(|entry| entry.id);
+    let told_nothing = |entry: &LedgerEntry| {
+        entry
+            .outcome
+            .as_ref()
+            .is_some_and(LedgerOutcome::ran_nothing)
+    };
+    let wrong = !ended.ran_nothing() && ours.clone().all(told_nothing);
+    let newest = ours.max_by_key(|entry| entry.id);
+    let entry = open.or(newest.filter(|_| wrong))?;
+    let again = seen.doings.recorded.contains(&entry.id);
+    (!again && !stays_open(seen, care)).then(|| {
         Next::Do(Action::Record {
-            entry: open.id,
+            entry: entry.id,
             outcome: ended.clone(),
         })
     })

@@ -413,3 +413,34 @@ async fn a_post_step_beside_a_run_that_lives_on_does_no_harm() {
         assert_eq!(ran_steps(&harbour), done, "{after} s: {verdict:#?}");
     }
 }
+
+/// A `stop` had closed the claim before somebody brought the job back: it ran, and the ledger says that it did not.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_nothing_ran_is_not_believed_where_the_log_cannot_be_read() {
+    let harbour = harbour();
+    runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
+    harbour.ledger.rewrite(&LedgerOutcome::NeverStarted);
+    let asked = || {
+        let requests = harbour.world.requests().into_iter();
+        requests.filter(|one| one.call == Some("logs.get")).count()
+    };
+    harbour
+        .world
+        .turn(|knobs| knobs.log_answer = sim::LogAnswer::BadRequest);
+    let before = asked();
+    let previewer = open(harbour.world.clone(), harbour.ledger.clone());
+    let mut request = harbour.request(STEPS);
+    request.authority = migration::Authority::Cli("1".to_owned());
+    runner::plan(&previewer.harbor, request).await;
+    assert_eq!(asked() - before, 1, "a preview does not wait");
+    let ended = again(&harbour, "cli:1").await;
+    assert_eq!(ended.reason, Reason::EarlierUnproven);
+    assert_eq!(asked() - before, 1 + 8);
+    assert_eq!((inserts(&harbour), ran_steps(&harbour)), (1, 1));
+    // Once it can be read, it tells.
+    harbour
+        .world
+        .turn(|knobs| knobs.log_answer = sim::LogAnswer::Normal);
+    assert_eq!(again(&harbour, "cli:2").await.reason, Reason::AlreadyDone);
+    assert_eq!(ran_steps(&harbour), 1);
+}

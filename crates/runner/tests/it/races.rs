@@ -4,6 +4,7 @@ use crate::crashes::swept;
 use crate::harbor::{self, Box_, harbour, open};
 use crate::{STEPS, newest_phase, push_when, ran_steps, verdict};
 use migration::{CleanUpAxis, Epoch, JobAxis, LedgerOutcome, Reason};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const FAILING: &[(&str, &str)] = &[("columns", "echo adding columns"), ("backfill", "exit 3")];
@@ -137,18 +138,7 @@ async fn a_rollback_to_an_earlier_steps_deployment_is_cleared_before_the_next_jo
         while harbour.puts().len() < 3 {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
-        let state = harbour.world.state();
-        let mut rows = state["apps"][0]["deployments"].as_array().unwrap().iter();
-        let first = rows.rfind(|one| one["spec"].get("jobs").is_some()).unwrap();
-        harbour
-            .world
-            .rollback(
-                "shop",
-                first["id"].as_str().unwrap(),
-                sim::Pin::Unpinned,
-                "dev@example.com",
-            )
-            .unwrap();
+        roll_back_to_the_first_job(&harbour.world);
     };
     let run = runner::migrate(&harbour.harbor, request);
     let (ended, ()) = tokio::join!(run, back);
@@ -170,6 +160,42 @@ async fn a_rollback_to_an_earlier_steps_deployment_is_cleared_before_the_next_jo
     assert_eq!(told, wanted);
     assert_eq!(harbour.world.executions().len(), 2, "each step ran once");
     assert_eq!(harbour.spec(), before);
+}
+
+/// Brings the app back to the first deployment that carried a job of ours.
+fn roll_back_to_the_first_job(world: &sim::World) {
+    let state = world.state();
+    let mut rows = state["apps"][0]["deployments"].as_array().unwrap().iter();
+    let first = rows.rfind(|one| one["spec"].get("jobs").is_some()).unwrap();
+    let id = first["id"].as_str().unwrap();
+    world
+        .rollback("shop", id, sim::Pin::Unpinned, "dev@example.com")
+        .unwrap();
+}
+
+/// Between the last look at the last step and the look that shows that nothing is left to do.
+#[tokio::test(start_paused = true)]
+async fn a_run_of_several_jobs_ends_only_while_the_app_is_still_put_back() {
+    let mut harbour = harbour();
+    let before = harbour.spec();
+    let mut request = harbour.request(STEPS);
+    request.settings.strategy = migration::Strategy::OneJobPerStep;
+    let (ledger, looks) = (harbour.ledger.clone(), AtomicUsize::new(0));
+    harbour.harbor.client = harbor::client_that(&harbour.world, move |world, request| {
+        let claims = ledger.all();
+        let ended = claims.iter().filter(|one| one.outcome.is_some()).count();
+        let reads = request.method() == "GET" && request.uri().path().ends_with(harbor::APP);
+        if ended == 2 && reads && looks.fetch_add(1, Ordering::SeqCst) == 1 {
+            roll_back_to_the_first_job(world);
+        }
+    });
+    let ended = runner::migrate(&harbour.harbor, request).await;
+    assert_eq!(ended.reason, Reason::Done);
+    assert_eq!(verdict(&ended).clean_up, CleanUpAxis::Verified);
+    let sent: Vec<usize> = harbour.puts().iter().map(|(jobs, _)| *jobs).collect();
+    assert_eq!(sent, [1, 0, 1, 0, 0]);
+    assert_eq!(harbour.spec(), before);
+    assert_eq!(harbour.world.executions().len(), 2, "each step ran once");
 }
 
 /// A migration that ended well, whose job somebody's stale copy of the spec brings back just now, after its lease; and

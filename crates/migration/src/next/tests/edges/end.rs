@@ -45,6 +45,42 @@ fn the_end_is_recorded_on_the_claim_of_this_epoch_once() {
     assert_eq!(ended(&failing), Reason::Done);
 }
 
+/// A `stop` took the job out before it began and closed its claims; somebody brought it back, and it ran.
+#[test]
+fn what_ran_after_it_was_recorded_as_never_started_is_recorded_anew() {
+    let closed = |id, outcome| {
+        let mut entry = entry(id, "00:31:00", NONCE);
+        entry.outcome = Some(outcome);
+        entry
+    };
+    let nothing = |id| closed(id, LedgerOutcome::NeverStarted);
+    let told = |entries: Vec<LedgerEntry>, evidence| {
+        let mut world = put_back(evidence);
+        world.ledger = LedgerView::Entries(entries);
+        match next(&goal(), &world) {
+            Next::Do(Action::Record { entry, outcome }) => Some((entry.0, outcome)),
+            Next::Done(_) => None,
+            other @ (Next::Do(_) | Next::Wait(_) | Next::Replan) => panic!("{other:?}"),
+        }
+    };
+    let done = Some((7, LedgerOutcome::Done));
+    assert_eq!(told(vec![nothing(7)], all_done()), done);
+    let withdrawn = closed(6, LedgerOutcome::Withdrawn);
+    assert_eq!(told(vec![withdrawn.clone(), nothing(7)], all_done()), done);
+    assert_eq!(told(vec![nothing(7)], disarmed()), None, "nothing ran");
+    // What another run could read is not taken back by who could not.
+    let cut = || Evidence {
+        done: None,
+        ..all_done()
+    };
+    let failed = closed(6, LedgerOutcome::Unproven { done: 2 });
+    assert_eq!(told(vec![failed, nothing(7)], cut()), None);
+    // An open claim comes first.
+    let open = entry(8, "00:32:00", NONCE);
+    let on_it = told(vec![nothing(7), open], all_done());
+    assert_eq!(on_it, Some((8, LedgerOutcome::Done)));
+}
+
 #[test]
 fn the_sweeper_closes_what_has_ended_and_nothing_else() {
     let goal = sweep();
