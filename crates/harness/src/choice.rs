@@ -291,6 +291,10 @@ pub(crate) enum Wants {
     SameAgain,
     /// A person names it, `retry`, while the first may still be under way.
     Retry,
+    /// Its checks alone.
+    Check,
+    /// A person asks for it once more, `again`.
+    Again,
     /// Another migration.
     Other,
     /// That the migration stops: `harbor-pilot stop`.
@@ -311,6 +315,10 @@ pub(crate) enum Recovery {
     Fresh,
     /// A person names it: `retry`.
     Retry,
+    /// A person has its checks run.
+    Check,
+    /// A person asks for it once more: `again`.
+    Again,
 }
 
 impl fmt::Display for Choice {

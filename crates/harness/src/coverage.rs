@@ -20,8 +20,8 @@ const OUT_OF_REACH: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "the hall always asks for the steps, and never for a plan or for the checks alone",
-        &["planned", "checks-passed"],
+        "the hall always asks for a run, and never for a plan",
+        &["planned"],
     ),
     (
         "all processes of a run bring the same manifest",

@@ -10,7 +10,7 @@ use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
 use jiff::{SignedDuration, Timestamp};
-use migration::{CleanUpAxis, Happening, JobAxis, JobName, Reason, RunRecord};
+use migration::{Authority, CleanUpAxis, Happening, JobAxis, JobName, Reason, RunMode, RunRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -153,7 +153,11 @@ impl<'a> Judge<'a> {
             .collect();
         let ran = &self.played.ran;
         let mut broken = Vec::new();
-        for (name, sent, record) in &firsts {
+        // One that runs the checks alone runs no step.
+        let runs_steps = firsts
+            .iter()
+            .filter(|(_, _, record)| record.mode == RunMode::Steps);
+        for (name, sent, record) in runs_steps {
             for step in &record.steps {
                 let earlier = ran.iter().filter(|ran| {
                     ran.at < sent.at
@@ -169,7 +173,8 @@ impl<'a> Judge<'a> {
                             .iter()
                             .find(|(name, _, _)| **name == run.component)
                             .map(|(_, _, record)| &record.authority);
-                        let named = matches!(record.authority, migration::Authority::Retry(_));
+                        let named =
+                            matches!(record.authority, Authority::Retry(_) | Authority::Again(_));
                         match command.code {
                             Some(0) if !named => broken.push(format!(
                                 "`{name}` runs step `{}` again, which `{}` ended with 0",

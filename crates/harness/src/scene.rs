@@ -146,7 +146,7 @@ async fn story(choices: Vec<Choice>, way: Way) -> Played {
     let again = if done {
         let request = scene.request(MAIN, scene.authority());
         let at = scene.gone.len();
-        scene.migrate("again", Who::Last, request, None).await;
+        scene.migrate("again", Who::Last, request).await;
         Some(at)
     } else {
         None
@@ -180,6 +180,23 @@ async fn story(choices: Vec<Choice>, way: Way) -> Played {
 /// The id of the migration that the first runner carries out.
 pub(crate) const MAIN: &str = "ter-235";
 const OTHER: &str = "ter-900";
+
+/// What a person asks for, with the authority that this call gives.
+fn by_a_person(intent: Intent, number: usize) -> (&'static str, Authority, Intent) {
+    let call = format!("call-{number}");
+    let authority = match intent {
+        Intent::Run | Intent::Check => Authority::Cli(call),
+        Intent::Retry => Authority::Retry(call),
+        Intent::Again { .. } => Authority::Again(call),
+    };
+    (MAIN, authority, intent)
+}
+
+fn again() -> Intent {
+    Intent::Again {
+        reason: "the data came in late".to_owned(),
+    }
+}
 
 async fn set_up(choices: &[Choice]) -> (World, Arc<Mutex<Vec<Ran>>>, Option<CommitSha>) {
     let start = "2026-02-18T00:30:00Z".parse().expect("a constant");
@@ -315,7 +332,6 @@ impl Scene {
     /// What runs beside the first runner.
     fn beside(&self, process: Arc<Process>, wants: Wants) -> LocalBoxFuture<'_, Gone> {
         let number = process.number;
-        let retry = Authority::Retry(format!("beside-{number}"));
         let (id, authority, intent) = match wants {
             Wants::Stop => {
                 let goal = CleanUp {
@@ -328,15 +344,18 @@ impl Scene {
             }
             Wants::Same => (MAIN, self.authority(), Intent::Run),
             Wants::SameAgain => (MAIN, Authority::Cli(format!("again-{number}")), Intent::Run),
-            Wants::Retry => (MAIN, retry, Intent::Retry),
             Wants::Other => (
                 OTHER,
                 Authority::Cli(format!("other-{number}")),
                 Intent::Run,
             ),
+            Wants::Retry => by_a_person(Intent::Retry, number),
+            Wants::Check => by_a_person(Intent::Check, number),
+            Wants::Again => by_a_person(again(), number),
         };
         let request = Request {
             intent,
+            nonce: nonce(number),
             ..self.request(id, authority)
         };
         run_migration(process, &self.entries, "second", request).boxed_local()
@@ -358,19 +377,27 @@ impl Scene {
                 Recovery::Sweep => self.clean("sweep", Who::Later, Mode::Sweep).await,
                 Recovery::Rerun => {
                     let request = self.request(MAIN, self.authority());
-                    self.migrate("rerun", Who::Later, request, None).await;
+                    self.migrate("rerun", Who::Later, request).await;
                 }
                 Recovery::Fresh => {
                     let request = self.request(MAIN, Authority::Cli(format!("fresh-{place}")));
-                    self.migrate("fresh", Who::Later, request, None).await;
+                    self.migrate("fresh", Who::Later, request).await;
                 }
-                Recovery::Retry => {
-                    let request = self.request(MAIN, Authority::Retry(format!("run-{place}")));
-                    self.migrate("retry", Who::Later, request, Some(Intent::Retry))
-                        .await;
-                }
+                Recovery::Retry => self.asked("retry", Intent::Retry).await,
+                Recovery::Check => self.asked("check", Intent::Check).await,
+                Recovery::Again => self.asked("once more", again()).await,
             }
         }
+    }
+
+    /// Somebody asks for it by name.
+    async fn asked(&mut self, role: &'static str, intent: Intent) {
+        let (id, authority, intent) = by_a_person(intent, self.processes);
+        let request = Request {
+            intent,
+            ..self.request(id, authority)
+        };
+        self.migrate(role, Who::Later, request).await;
     }
 
     /// Waits until the platform is at rest, and says whether it came to that.
@@ -449,14 +476,7 @@ impl Scene {
         Process::new(&self.hall, who, number)
     }
 
-    async fn migrate(
-        &mut self,
-        role: &'static str,
-        who: Who,
-        mut request: Request,
-        intent: Option<Intent>,
-    ) {
-        request.intent = intent.unwrap_or(request.intent);
+    async fn migrate(&mut self, role: &'static str, who: Who, mut request: Request) {
         let process = self.process(who);
         request.nonce = nonce(process.number);
         let gone = Box::pin(run_migration(process, &self.entries, role, request)).await;

@@ -150,6 +150,8 @@ pub(crate) fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
             Recovery::Rerun,
             Recovery::Fresh,
             Recovery::Retry,
+            Recovery::Check,
+            Recovery::Again,
         ];
         choices.push(Choice::Recover {
             by: *random.pick(&by),
@@ -193,6 +195,8 @@ fn second(random: &mut Random, odds: Odds) -> Choice {
             Wants::Same,
             Wants::SameAgain,
             Wants::Retry,
+            Wants::Check,
+            Wants::Again,
             Wants::Other,
             Wants::Stop,
         ]),
