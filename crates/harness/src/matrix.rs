@@ -129,6 +129,40 @@ pub(crate) fn scripts() -> Vec<Script> {
             }],
         ),
         (
+            "a retry beside it",
+            vec![
+                Choice::Steps(Steps::SecondFails),
+                Choice::Second {
+                    after: 100,
+                    wants: Wants::Retry,
+                },
+            ],
+        ),
+        (
+            "a second runner at once, on a ledger that lists late",
+            vec![
+                Choice::Second {
+                    after: 1,
+                    wants: Wants::SameAgain,
+                },
+                Choice::LedgerLags(8000),
+            ],
+        ),
+        (
+            "requests that travel, each its own way",
+            vec![Choice::Travel(1037), Choice::Spread(713)],
+        ),
+        (
+            "a rollback click brings the job of an earlier step back",
+            vec![
+                Choice::Setting(Setting::PerStep),
+                Choice::Act {
+                    when: When::After("apps.update".to_owned(), 3, 20),
+                    act: Act::Rollback,
+                },
+            ],
+        ),
+        (
             "a rollback click while the job runs",
             vec![after_put(105, Act::RollbackPinned)],
         ),
