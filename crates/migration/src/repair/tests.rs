@@ -480,6 +480,25 @@ fn a_doubtful_update_may_still_arrive_for_three_minutes() {
     assert_eq!(at(&shown, "00:33:01"), None);
 }
 
+/// By what was sent, by whom and when; none of the three is enough.
+#[test]
+fn a_doubtful_update_made_the_row_that_shows_it_at_its_time() {
+    let log = log(spec(1, 1)).ours(spec(1, 3), true);
+    let log = log.replied(PutResult::Ambiguous, WrittenFor::Job);
+    let put = &log.sent[0].put;
+    let row = |log: &Log| Deployment::from_value(log.rows.last().unwrap()).unwrap();
+    let shown = row(&log);
+    assert!(made(put, &shown, false));
+    assert!(!made(put, &shown, true), "somebody else made it");
+    let other = row(&self::log(spec(1, 1)).ours(spec(1, 4), true));
+    assert!(other.created_at == shown.created_at && !made(put, &other, false));
+    let late = Put {
+        at: "2026-02-18T00:10:00Z".parse().unwrap(),
+        ..put.clone()
+    };
+    assert!(!made(&late, &shown, false), "it was sent long before");
+}
+
 #[test]
 fn an_edit_after_a_persons_rollback_is_put_back_like_any_other() {
     let mut edited = spec(4, 6);
