@@ -86,6 +86,11 @@ fn inserted(sent: &Sent, body: &Value) -> Vec<String> {
     names
 }
 
+/// Whether the run of `job` answers for the job `name`, too: its own, or that of an epoch before it.
+fn answers_for(job: &JobName, name: &str) -> bool {
+    JobName::parse(name).is_some_and(|name| name.key == job.key && name.epoch <= job.epoch)
+}
+
 impl<'a> Judge<'a> {
     fn broke(&mut self, rule: &'static str, what: impl Into<String>) {
         self.broken.push(Violation {
@@ -708,11 +713,9 @@ impl<'a> Judge<'a> {
             let Some(newest) = before.find(|one| one.created_at < looked.at.min(at)) else {
                 continue;
             };
-            let own = |name: &JobName| name.key == job.key && name.epoch <= job.epoch;
-            let carried = ours(&newest.spec);
-            let mut carried = carried.iter().filter_map(|name| JobName::parse(name));
+            let mut carried = ours(&newest.spec).into_iter();
             let (good, id) = (newest.was_good(), &newest.id);
-            if good && carried.any(|name| own(&name)) {
+            if good && carried.any(|name| answers_for(job, &name)) {
                 let what = format!("{} said so after {job}, and {id} carries it", gone.role);
                 drop(before);
                 self.broke("C6 put back", what);
@@ -741,8 +744,7 @@ impl<'a> Judge<'a> {
         let mut left = gone.left.clone();
         if let Some(job) = &verdict.facts.job {
             // Another run's job is that run's to answer for; that of an earlier epoch of the same migration is its own.
-            let own = |name: &JobName| name.key == job.key && name.epoch <= job.epoch;
-            left.retain(|name| JobName::parse(name).is_some_and(|name| own(&name)));
+            left.retain(|name| answers_for(job, name));
         }
         // Nor is what somebody, or another run, brings in when it has looked for the last time.
         let mut looks = self.played.journal.sent.iter().rev();

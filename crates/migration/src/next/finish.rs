@@ -136,23 +136,19 @@ fn record(plan: &Plan, seen: &Observed, care: &Care) -> Option<Next> {
     let EpochState::Ended(ended) = &history.epoch(plan.epoch)?.state_by_evidence else {
         return None;
     };
-    let ours = entries.iter().filter(|entry| {
+    // Oldest first, as the ledger lists them.
+    let mut ours = entries.iter().filter(|entry| {
         entry.claim.key == plan.key
             && entry.claim.epoch == plan.epoch
             && entry.claim.nonce == plan.nonce
     });
-    let is_open = |entry: &&LedgerEntry| entry.outcome.is_none();
-    let open = ours.clone().filter(is_open);
-    let open = open.min_by_key(|entry| entry.id);
     let told_nothing = |entry: &LedgerEntry| {
-        entry
-            .outcome
-            .as_ref()
-            .is_some_and(LedgerOutcome::ran_nothing)
+        let told = entry.outcome.as_ref();
+        told.is_some_and(LedgerOutcome::ran_nothing)
     };
     let wrong = !ended.ran_nothing() && ours.clone().all(told_nothing);
-    let newest = ours.max_by_key(|entry| entry.id);
-    let entry = open.or(newest.filter(|_| wrong))?;
+    let open = ours.clone().find(|entry| entry.outcome.is_none());
+    let entry = open.or_else(|| ours.next_back().filter(|_| wrong))?;
     let again = seen.doings.recorded.contains(&entry.id);
     (!again && !stays_open(seen, care)).then(|| {
         Next::Do(Action::Record {

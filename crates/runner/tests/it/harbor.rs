@@ -5,9 +5,9 @@ use digitalocean::{Client, Transport};
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use migration::{
-    Authority, Claim, EntryId, Event, FirewallPolicy, HealthCheck, Intent, Key, Kind, LedgerEntry,
-    LedgerOutcome, LogPolicy, Manifest, MigrationId, Nonce, OnFailure, Origin, Redactor, Request,
-    Reviewed, Settings, Shell, Strategy, WaitForDeploy,
+    Authority, Claim, EntryId, Epoch, Event, FirewallPolicy, HealthCheck, Intent, Key, Kind,
+    LedgerEntry, LedgerOutcome, LogPolicy, Manifest, MigrationId, Nonce, OnFailure, Origin,
+    Redactor, Request, Reviewed, Settings, Shell, Strategy, WaitForDeploy,
 };
 use runner::{Harbor, Ledger, LedgerError, Lineage, Pace, StopSwitch, stop_switch, stream};
 use secrecy::SecretString;
@@ -32,6 +32,14 @@ pub(crate) struct MemoryLedger {
 impl MemoryLedger {
     pub(crate) fn all(&self) -> Vec<LedgerEntry> {
         self.entries.lock().unwrap().clone()
+    }
+
+    /// Each claim's epoch, and how it ended.
+    pub(crate) fn told(&self) -> Vec<(Epoch, Option<LedgerOutcome>)> {
+        let entries = self.all().into_iter();
+        entries
+            .map(|entry| (entry.claim.epoch, entry.outcome))
+            .collect()
     }
 
     /// Has every claim end like that, whatever was recorded.

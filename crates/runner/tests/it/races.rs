@@ -34,16 +34,11 @@ async fn a_push_before_the_job_starts_is_followed_and_the_job_goes_in_anew() {
     let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
     let (ended, ()) = tokio::join!(run, push);
     assert_eq!(ended.reason, Reason::Done, "{:#?}", verdict(&ended));
-    let claims = harbour.ledger.all();
-    let told: Vec<_> = claims
-        .iter()
-        .map(|entry| (entry.claim.epoch, entry.outcome.clone()))
-        .collect();
     let wanted = [
         (Epoch(0), Some(LedgerOutcome::NeverStarted)),
         (Epoch(1), Some(LedgerOutcome::Done)),
     ];
-    assert_eq!(told, wanted);
+    assert_eq!(harbour.ledger.told(), wanted);
     assert_eq!(harbour.spec(), before);
     assert_eq!(ran_steps(&harbour), 1);
     let cancels = harbour.world.requests().into_iter();
@@ -145,11 +140,6 @@ async fn a_rollback_to_an_earlier_steps_deployment_is_cleared_before_the_next_jo
     assert_eq!(ended.reason, Reason::Done, "{:?}", ended.report.refusal);
     let sent: Vec<usize> = harbour.puts().iter().map(|(jobs, _)| *jobs).collect();
     assert_eq!(sent, [1, 0, 1, 0, 1, 0], "never two jobs at once");
-    let claims = harbour.ledger.all();
-    let told: Vec<_> = claims
-        .iter()
-        .map(|entry| (entry.claim.epoch, entry.outcome.clone()))
-        .collect();
     let wanted = [
         (Epoch(0), Some(LedgerOutcome::Done)),
         (Epoch(1), Some(LedgerOutcome::NeverStarted)),
@@ -157,7 +147,7 @@ async fn a_rollback_to_an_earlier_steps_deployment_is_cleared_before_the_next_jo
         (Epoch(0), Some(LedgerOutcome::Done)),
         (Epoch(2), Some(LedgerOutcome::Done)),
     ];
-    assert_eq!(told, wanted);
+    assert_eq!(harbour.ledger.told(), wanted);
     assert_eq!(harbour.world.executions().len(), 2, "each step ran once");
     assert_eq!(harbour.spec(), before);
 }
