@@ -244,7 +244,7 @@ impl Replay {
         if self
             .branches
             .iter()
-            .any(|branch| same(&branch.wanted, live))
+            .all(|branch| same(&branch.wanted, live))
         {
             return LostEdits {
                 conflicts: sorted(overlaps.into_iter()),
