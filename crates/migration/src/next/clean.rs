@@ -65,7 +65,8 @@ fn claimed_of_late(seen: &Observed, care: &Care) -> Option<Next> {
         .then(|| wait(WaitFor::OlderClaim, poll, until))
 }
 
-/// The jobs to take out: ours in the live spec, in the newest good deployment, and those whose claims are open.
+/// The jobs to take out: ours in the live spec, in the newest good deployment, those whose claims are open, and those
+/// that this process has taken out, for a ledger may not list yet what it claimed for that.
 fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
     let wanted = |key: &Key| goal.keys.as_ref().is_none_or(|keys| keys.contains(key));
     let live = crate::live(app, seen);
@@ -82,6 +83,7 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
         // Those that this process has closed stay its business.
         .filter(|entry| entry.outcome.is_none() || seen.doings.recorded.contains(&entry.id));
     names.extend(open.map(|entry| entry.claim.job()));
+    names.extend(seen.doings.claimed_removals.iter().cloned());
     names.retain(|name| wanted(&name.key));
     let jobs = names.into_iter().map(|name| cared(name, seen)).collect();
     let deadline = match seen.mode {

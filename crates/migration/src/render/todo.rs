@@ -227,7 +227,7 @@ fn take_out(report: &Report, links: &Links, verdict: &Verdict) -> Vec<Todo> {
     let mut todo = Vec::new();
     if verdict.facts.pinned {
         todo.push(Todo::Say(words![
-            "A rollback pins the app, and while it does the platform takes no update. Commit or revert the rollback in the control panel first."
+            "A rollback pins the app, and while it does the platform takes no update. Commit the rollback in the control panel first. (To revert it deploys the spec of before the rollback again; where the job was in that, it starts again.)"
         ]));
     }
     match verdict.job {
