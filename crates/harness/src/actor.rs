@@ -57,6 +57,21 @@ pub(crate) fn perform(hall: &Arc<Hall>, act: Act) -> bool {
             .map_err(|error| format!("{error:?}")),
         Act::RollbackPinned => roll_back(hall, Pin::Pinned),
         Act::Rollback => roll_back(hall, Pin::Unpinned),
+        Act::KeepRollback => world
+            .commit_rollback(APP_NAME)
+            .map_err(|error| format!("{error:?}")),
+        Act::RevertRollback => world
+            .revert_rollback(APP_NAME, HUMAN)
+            .map(drop)
+            .map_err(|error| format!("{error:?}")),
+        Act::TakeOut => to_our_job(hall, |spec| *spec = without_ours(std::mem::take(spec))),
+        Act::Resize => to_our_job(hall, resize),
+        Act::Cancel => match Shown::now(world).in_flight() {
+            Some(one) => world
+                .cancel_deployment(APP_NAME, &one.id)
+                .map_err(|error| format!("{error:?}")),
+            None => Err("nothing is in flight".to_owned()),
+        },
         Act::FirewallRule => {
             let state = world.state();
             let mut rules = state["databases"][0]["rules"]
@@ -109,6 +124,25 @@ fn put(hall: &Hall, spec: Value, wrote: &mut Option<(String, Wrote)>) -> Result<
         .edit_spec(APP_NAME, HUMAN, move |live| *live = sent)
         .map(|id| *wrote = Some((id, Wrote::Whole(spec))))
         .map_err(|error| format!("{error:?}"))
+}
+
+/// Edits the spec where a job of ours is in it, in nothing but that.
+fn to_our_job(hall: &Hall, edit: impl FnOnce(&mut Value)) -> Result<(), String> {
+    if ours(&Shown::now(&hall.world).spec).is_empty() {
+        return Err("no job of ours is there".to_owned());
+    }
+    hall.world
+        .edit_spec(APP_NAME, HUMAN, edit)
+        .map(drop)
+        .map_err(|error| format!("{error:?}"))
+}
+
+fn resize(spec: &mut Value) {
+    for job in spec["jobs"].as_array_mut().into_iter().flatten() {
+        if job["name"].as_str().and_then(JobName::parse).is_some() {
+            job["instance_size_slug"] = json!("apps-s-1vcpu-2gb");
+        }
+    }
 }
 
 fn interrupt(hall: &Hall) -> Result<(), String> {

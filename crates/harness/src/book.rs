@@ -79,7 +79,9 @@ impl Book {
         stale: impl FnOnce() -> T,
     ) -> Result<T, LedgerError> {
         let arrived = self.arrive(call, effect, stale);
-        self.process.travelling(arrived).await
+        let answer = self.process.travelling(arrived).await;
+        self.process.stand_still(call).await;
+        answer
     }
 
     /// Lets one call have its effect as often, and tell its answer as well, as was chosen.

@@ -41,6 +41,18 @@ pub(crate) enum Choice {
         /// Where in the call.
         at: Position,
     },
+    /// A process stands still once the ledger has answered it: a closed laptop, a paused machine. What it had
+    /// looked at before is old when it goes on.
+    Stall {
+        /// Which process.
+        of: Who,
+        /// After which call of the ledger.
+        call: String,
+        /// The how-manieth of these calls of that process, from 1.
+        nth: u32,
+        /// For how long.
+        seconds: u64,
+    },
     /// Somebody else does something.
     Act {
         /// When.
@@ -253,6 +265,16 @@ pub(crate) enum Act {
     RollbackPinned,
     /// The same, committed at once.
     Rollback,
+    /// Keeps the rollback that pinned the app.
+    KeepRollback,
+    /// Takes that rollback back.
+    RevertRollback,
+    /// Takes our job out of the spec by hand.
+    TakeOut,
+    /// Gives our job in the spec another size.
+    Resize,
+    /// Cancels the deployment that is in flight.
+    Cancel,
     /// Adds an address to the database's firewall.
     FirewallRule,
     /// The next deployment's build fails.

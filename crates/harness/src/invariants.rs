@@ -34,6 +34,8 @@ const SLACK: Duration = Duration::from_secs(70);
 const HINDERS: i64 = 40 * 60;
 /// How long a job may run by its own limit.
 const JOB_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// What the platform calls a rollback that is taken back.
+const REVERTED: &str = "rollback reverted";
 /// The Actions runner kills a cancelled job's post step after five minutes, less fifteen seconds.
 const POST: Duration = Duration::from_secs(285);
 
@@ -320,13 +322,13 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Whether somebody's edit brought the job of ours `name` into the app from `from` on.
+    /// Whether somebody's edit, or a rollback that was taken back, brought the job of ours `name` into the app from `from` on.
     fn put_back_by_others(&self, name: &String, from: Timestamp) -> bool {
         let edits = &self.played.journal.edits;
         self.played.state.deployments.iter().any(|one| {
             one.created_at >= from
                 && ours(&one.spec).contains(name)
-                && edits.iter().any(|(made, _)| *made == one.id)
+                && (one.cause.0 == REVERTED || edits.iter().any(|(made, _)| *made == one.id))
         })
     }
 
@@ -362,6 +364,10 @@ impl<'a> Judge<'a> {
                 .as_ref()
                 .and_then(|id| snapshots.get(id).cloned());
             match one.cause.1 {
+                // Nor does who takes such a rollback back choose anything but what the app was before it.
+                "MANUAL" if one.cause.0 == REVERTED => {
+                    wanted = without_ours(one.spec.as_ref().clone());
+                }
                 "MANUAL" => match edits.get(one.id.as_str()) {
                     Some(Wrote::Fresh(edit)) => actor::apply(*edit, &mut wanted),
                     Some(Wrote::Whole(spec)) => {
@@ -896,12 +902,26 @@ impl<'a> Judge<'a> {
             )
         };
         self.played.choices.iter().any(down)
+            || !self.stood_still(gone).is_zero()
             || journal.acts.iter().any(|(at, _)| of_late(*at))
             || journal
                 .sent
                 .iter()
                 .any(|sent| sent.fault.is_some() && of_late(sent.at))
             || self.all_deployments().any(|one| of_late(one.created_at))
+    }
+
+    /// How long a process stood still, at most.
+    fn stood_still(&self, gone: &Gone) -> Duration {
+        let chosen = self
+            .played
+            .choices
+            .iter()
+            .filter_map(|choice| match choice {
+                Choice::Stall { of, seconds, .. } if *of == gone.who => Some(*seconds),
+                _ => None,
+            });
+        Duration::from_secs(chosen.sum())
     }
 
     /// C7 and C12: it ends, in time and with few calls.
@@ -914,6 +934,8 @@ impl<'a> Judge<'a> {
             "sweep" | "last sweep" | "fixpoint" => Duration::from_secs(60 * 60) + SLACK,
             _ => Duration::from_secs(110 * 60) + SLACK,
         };
+        // Nobody can end who stands still.
+        let limit = limit + self.stood_still(gone);
         if gone.took > limit {
             self.broke(
                 "C7 time",

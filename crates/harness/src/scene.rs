@@ -132,7 +132,7 @@ async fn story(choices: Vec<Choice>, way: Way) -> Played {
     scene.recoveries().await;
     let at_rest_before = scene.rest().await;
     hall.calm_down();
-    scene.unpin().await;
+    scene.unpin();
     let at_rest = scene.sweep_up().await && at_rest_before;
     let fixpoint = scene.gone.len();
     scene.clean("fixpoint", Who::Last, Mode::Sweep).await;
@@ -416,23 +416,11 @@ impl Scene {
     }
 
     /// A person keeps the rollback that pinned the app: until then nobody can take anything out.
-    async fn unpin(&self) {
-        if !Shown::now(&self.hall.world).pinned {
-            return;
+    fn unpin(&self) {
+        if Shown::now(&self.hall.world).pinned {
+            let kept = self.hall.world.commit_rollback(APP_NAME);
+            kept.expect("the app is pinned");
         }
-        use tower::{Service as _, ServiceExt as _};
-        let request = http::Request::post(format!("/v2/apps/{APP}/rollback/commit"))
-            .header("authorization", "Bearer human-token")
-            .body(bytes::Bytes::new())
-            .expect("a constant");
-        let mut service = self.hall.gate.clone();
-        let answer = service
-            .ready()
-            .await
-            .expect("always ready")
-            .call(request)
-            .await;
-        assert!(answer.is_ok_and(|answer| answer.status().is_success()));
     }
 
     /// Sweeps until the app is clean, once at least and three times at most, not counting those that find a job running,

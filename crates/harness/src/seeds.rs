@@ -139,6 +139,24 @@ pub(crate) fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
     for _ in 0..random.below(3) {
         choices.push(act(random));
     }
+    let pins = |choice: &Choice| {
+        matches!(
+            choice,
+            Choice::Act {
+                act: Act::RollbackPinned,
+                ..
+            }
+        )
+    };
+    if choices.iter().any(pins) && random.happens(1, 2) {
+        choices.push(Choice::Act {
+            when: When::At(random.below(2400)),
+            act: *random.pick(&[Act::KeepRollback, Act::RevertRollback]),
+        });
+    }
+    if random.happens(1, 8) {
+        choices.push(stall(random));
+    }
     let two = random.happens(odds.two.0, odds.two.1);
     if two {
         choices.push(second(random, odds));
@@ -246,6 +264,16 @@ fn kill(random: &mut Random) -> Choice {
     }
 }
 
+fn stall(random: &mut Random) -> Choice {
+    let call = *random.pick(&["ledger.append", "ledger.entries", "ledger.record"]);
+    Choice::Stall {
+        of: whose(random),
+        call: call.to_owned(),
+        nth: nth(random, call),
+        seconds: *random.pick(&[40, 150, 600, 3000, 30_000]),
+    }
+}
+
 fn act(random: &mut Random) -> Choice {
     let edit = *random.pick(EDITS);
     let acts = [
@@ -258,6 +286,9 @@ fn act(random: &mut Random) -> Choice {
         Act::Redeploy,
         Act::RollbackPinned,
         Act::Rollback,
+        Act::TakeOut,
+        Act::Resize,
+        Act::Cancel,
         Act::FirewallRule,
         Act::BuildFails,
         Act::RolloutFails,

@@ -105,8 +105,13 @@ impl Shown {
         self.left().is_empty()
     }
 
+    /// The newest deployment that is still on its way.
+    pub(crate) fn in_flight(&self) -> Option<&Row> {
+        self.deployments.iter().find(|one| one.is_in_flight())
+    }
+
     pub(crate) fn is_in_flight(&self) -> bool {
-        self.deployments.iter().any(Row::is_in_flight)
+        self.in_flight().is_some()
     }
 
     pub(crate) fn runs_a_job(&self) -> bool {

@@ -116,6 +116,20 @@ fn lower(choice: &Choice) -> Vec<Choice> {
                 act,
             })
             .collect(),
+        Choice::Stall {
+            of,
+            call,
+            nth,
+            seconds,
+        } => below(seconds)
+            .into_iter()
+            .map(|seconds| Choice::Stall {
+                of,
+                call: call.clone(),
+                nth,
+                seconds,
+            })
+            .collect(),
         Choice::Second { after, wants } => below(after)
             .into_iter()
             .map(|after| Choice::Second { after, wants })

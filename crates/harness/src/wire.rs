@@ -267,6 +267,19 @@ impl Hall {
         })
     }
 
+    fn stall(&self, of: Who, call: &str, at: u32) -> Option<Duration> {
+        let choices = self.choices.lock().unwrap();
+        choices.iter().find_map(|choice| match choice {
+            Choice::Stall {
+                of: who,
+                call: on,
+                nth,
+                seconds,
+            } if *who == of && on == call && *nth == at => Some(Duration::from_secs(*seconds)),
+            _ => None,
+        })
+    }
+
     fn kill(&self, of: Who, call: &str, at: u32) -> Option<Position> {
         let choices = self.choices.lock().unwrap();
         choices.iter().find_map(|choice| match choice {
@@ -365,6 +378,14 @@ impl Process {
         let answer = arrived.await;
         travel().await;
         answer
+    }
+
+    /// Stands still after a call, where that was chosen.
+    pub(crate) async fn stand_still(&self, call: &str) {
+        let nth = self.counts.lock().unwrap().get(call).copied();
+        if let Some(still) = self.hall.stall(self.who, call, nth.unwrap_or_default()) {
+            tokio::time::sleep(still).await;
+        }
     }
 
     /// Begins a call: lets others act, writes it down and says what is to happen to it.

@@ -3,7 +3,7 @@
 //! Everything that must survive a crash is derived from deployments, ledger and logs. What stands under
 //! [`Doings`] is known to this process alone and may be lost without harm.
 
-use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, after, bounds};
+use crate::{Disarmed, EntryId, Evidence, JobName, LedgerEntry, after, bounds, elapsed};
 use app_spec::{App, CommitSha, Deployment, DeploymentId, Fingerprint, FirewallRules};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -243,8 +243,23 @@ pub struct Doings {
 pub struct MadeClaim {
     /// Its place in the ledger.
     pub id: EntryId,
-    /// When it was made, by the platform's clock.
+    /// When it was sent, by the platform's clock.
     pub at: Timestamp,
+}
+
+impl MadeClaim {
+    /// Whether its insert may still be decided at `now`.
+    #[must_use]
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        elapsed(self.at, now) <= bounds::CLAIM_FRESH
+    }
+
+    /// Whether its update may still be sent at `now`, the time that the read just before it tells: a process may stand
+    /// still after its decision (a closed laptop, a paused machine) while others take its claim for abandoned.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        elapsed(self.at, now) <= bounds::CLAIM_USABLE
+    }
 }
 
 /// One PUT of the app spec, as its sender knows it.

@@ -5,6 +5,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::observe::Observer;
 use app_spec::{App, AppId, AppSpec, ComponentName, Deployment, Fingerprint};
 use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
+use jiff::Timestamp;
 use migration::{
     Action, Claim, FirewallPolicy, FirewallView, Happening, JobName, LedgerOutcome, MadeClaim,
     Plan, Put, PutRefused, PutResult, RECORD_VERSION, RunRecord, WrittenFor, Wrote, baseline,
@@ -100,7 +101,8 @@ impl Writer {
                 );
                 world.ledger_error = Some(error);
                 world.ledger_due = true;
-                self.find_own_claim(ledger.as_ref(), &claim, world).await;
+                self.find_own_claim(ledger.as_ref(), &claim, before, world)
+                    .await;
             }
         }
     }
@@ -124,7 +126,13 @@ impl Writer {
 
     /// A claim whose reply was lost may stand in the ledger: it is found by its epoch and nonce. (The epochs of one run
     /// share a nonce.)
-    async fn find_own_claim(&self, ledger: &dyn Ledger, claim: &Claim, world: &mut Observer) {
+    async fn find_own_claim(
+        &self,
+        ledger: &dyn Ledger,
+        claim: &Claim,
+        sent: Timestamp,
+        world: &mut Observer,
+    ) {
         let Ok(entries) = world.claims(ledger, &claim.key).await else {
             return;
         };
@@ -135,7 +143,7 @@ impl Writer {
         if let Some(entry) = entries.iter().find(mine) {
             world.seen.doings.claim = Some(MadeClaim {
                 id: entry.id,
-                at: world.clock.reckoned(),
+                at: sent,
             });
         }
     }
@@ -153,6 +161,13 @@ impl Writer {
             return;
         }
         let now = world.clock.reckoned();
+        let claim = world.seen.doings.claim.as_ref();
+        if !claim.is_some_and(|claim| claim.is_usable(now)) {
+            // This process stood still since the look, and by now another one may have taken its claim for abandoned.
+            tracing::debug!("the claim is too old by the platform's clock; looking again");
+            world.look_afresh();
+            return;
+        }
         let spec = match insertion(plan, &app.spec, now) {
             Ok(spec) => spec,
             Err(refusal) => {
@@ -271,7 +286,7 @@ impl Writer {
         &self,
         spec: &AppSpec,
         what_for: WrittenFor,
-        now: jiff::Timestamp,
+        now: Timestamp,
         world: &mut Observer,
         tell: &mut Teller,
     ) -> Sent {
@@ -397,7 +412,7 @@ fn deploys_unseen(app: &App, world: &Observer) -> bool {
 }
 
 /// A PUT that is under way.
-fn in_doubt(spec: &AppSpec, now: jiff::Timestamp) -> Put {
+fn in_doubt(spec: &AppSpec, now: Timestamp) -> Put {
     Put {
         at: now,
         outcome: PutResult::Ambiguous,

@@ -205,6 +205,39 @@ impl World {
         })
     }
 
+    /// Keeps the rollback that pinned an app as another person would.
+    ///
+    /// # Errors
+    /// As the platform answers.
+    pub fn commit_rollback(&self, app: &str) -> Result<(), ApiError> {
+        self.at_now(|state| {
+            let id = state.named(app)?.id.clone();
+            state.commit_rollback(&id)
+        })
+    }
+
+    /// Undoes the rollback that pinned an app as another person would, and returns the new deployment's id.
+    ///
+    /// # Errors
+    /// As the platform answers.
+    pub fn revert_rollback(&self, app: &str, user: &str) -> Result<String, ApiError> {
+        self.at_now(|state| {
+            let id = state.named(app)?.id.clone();
+            state.revert_rollback(&id, user)
+        })
+    }
+
+    /// Cancels a deployment of an app as another person would.
+    ///
+    /// # Errors
+    /// As the platform answers.
+    pub fn cancel_deployment(&self, app: &str, deployment: &str) -> Result<(), ApiError> {
+        self.at_now(|state| {
+            let id = state.named(app)?.id.clone();
+            state.cancel(&id, deployment)
+        })
+    }
+
     /// Makes an app's live services answer or not.
     ///
     /// # Errors

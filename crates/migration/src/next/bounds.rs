@@ -12,9 +12,12 @@ const fn minutes(count: u64) -> Duration {
 
 /// How long a PUT whose reply was lost may still take effect: three times the longest HTTP deadline (60 s).
 pub const SETTLE: Duration = minutes(3);
-/// How old our claim may be when the PUT is sent; an older one is withdrawn and made again, so that whoever waits
+/// How old our claim may be when the insert is decided; an older one is withdrawn and made again, so that whoever waits
 /// [`SETTLE`] for it can be sure.
 pub const CLAIM_FRESH: Duration = minutes(1);
+/// How old it may be when the PUT is sent: the app is read once more in between. Whoever finds it older than that has
+/// stood still meanwhile, and sends nothing.
+pub const CLAIM_USABLE: Duration = Duration::from_secs(80);
 /// How long the ledger may take to list our own claim: one that is seen at the last moment is still to be used within
 /// [`CLAIM_FRESH`].
 pub const CLAIM_VISIBLE: Duration = Duration::from_secs(45);

@@ -217,7 +217,7 @@ fn claimed(plan: &Plan, app: &App, seen: &Observed, care: &Care) -> Next {
         }
         return ledger_silent(plan, seen, care);
     }
-    if elapsed(made.at, seen.now) > bounds::CLAIM_FRESH {
+    if !made.is_fresh(seen.now) {
         return Next::Do(Action::Record {
             entry: made.id,
             outcome: LedgerOutcome::Withdrawn,

@@ -88,6 +88,74 @@ impl Ledger for MemoryLedger {
     }
 }
 
+/// Where a process stands still, like a laptop that is closed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum StandsStill {
+    /// When the ledger has shown it its own claim.
+    BeforeItsInsert,
+    /// When its claim is written, and before it learns that the reply is lost.
+    BeforeItsClaimIsKnown,
+}
+
+/// A ledger whose answers find their process asleep once.
+pub(crate) struct SleepersLedger {
+    inner: MemoryLedger,
+    stands_still: Mutex<Option<StandsStill>>,
+    seconds: u64,
+}
+
+impl SleepersLedger {
+    pub(crate) fn new(inner: MemoryLedger, stands_still: StandsStill, seconds: u64) -> Self {
+        Self {
+            inner,
+            stands_still: Mutex::new(Some(stands_still)),
+            seconds,
+        }
+    }
+
+    async fn sleep(&self) {
+        *self.stands_still.lock().unwrap() = None;
+        tokio::time::sleep(Duration::from_secs(self.seconds)).await;
+    }
+
+    fn stands_still(&self) -> Option<StandsStill> {
+        *self.stands_still.lock().unwrap()
+    }
+}
+
+impl Ledger for SleepersLedger {
+    fn append<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<EntryId, LedgerError>> {
+        Box::pin(async move {
+            let id = self.inner.append(claim).await;
+            if let Some(StandsStill::BeforeItsClaimIsKnown) = self.stands_still() {
+                self.sleep().await;
+                return Err(LedgerError::Unreachable("the connection is gone".into()));
+            }
+            id
+        })
+    }
+
+    fn entries<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Vec<LedgerEntry>, LedgerError>> {
+        Box::pin(async move {
+            let entries = self.inner.entries(key).await?;
+            if let Some(StandsStill::BeforeItsInsert) = self.stands_still()
+                && !entries.is_empty()
+            {
+                self.sleep().await;
+            }
+            Ok(entries)
+        })
+    }
+
+    fn record<'a>(
+        &'a self,
+        entry: EntryId,
+        outcome: &'a LedgerOutcome,
+    ) -> BoxFuture<'a, Result<(), LedgerError>> {
+        self.inner.record(entry, outcome)
+    }
+}
+
 /// The simulator's own history of commits.
 struct History(World);
 

@@ -1,9 +1,10 @@
 //! Somebody else who pushes, edits, rolls back or runs a migration at the same time.
 
 use crate::crashes::swept;
-use crate::harbor::{self, Box_, harbour, open};
-use crate::{STEPS, newest_phase, push_when, ran_steps, verdict};
+use crate::harbor::{self, Box_, SleepersLedger, StandsStill, harbour, open};
+use crate::{STEPS, again, newest_phase, push_when, ran_steps, verdict};
 use migration::{CleanUpAxis, Epoch, JobAxis, LedgerOutcome, Reason};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -22,6 +23,40 @@ fn carrier(harbour: &Box_) -> String {
     let carries = |one: &&serde_json::Value| one["spec"].get("jobs").is_some();
     let found = deployments.iter().find(carries).unwrap();
     found["id"].as_str().unwrap().to_owned()
+}
+
+/// Whoever came meanwhile has waited for its claim, taken it for abandoned, and run everything.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stands_still_between_its_claim_and_its_insert_inserts_nothing() {
+    let mut harbour = harbour();
+    let ledger = harbour.ledger.clone();
+    let sleeper = SleepersLedger::new(ledger, StandsStill::BeforeItsInsert, 1800);
+    harbour.harbor.ledger = Some(Arc::new(sleeper));
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        again(&harbour, "cli:2").await
+    };
+    let first = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(ran_steps(&harbour), 1);
+    let reasons = (first.reason, second.reason);
+    assert_eq!(reasons, (Reason::AlreadyDone, Reason::Done));
+}
+
+/// Others count from when it was written.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_its_process_learned_of_late_is_made_anew() {
+    let mut harbour = harbour();
+    let ledger = harbour.ledger.clone();
+    let sleeper = SleepersLedger::new(ledger, StandsStill::BeforeItsClaimIsKnown, 120);
+    harbour.harbor.ledger = Some(Arc::new(sleeper));
+    let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
+    assert_eq!(ended.reason, Reason::Done);
+    let wanted = [
+        (Epoch(0), Some(LedgerOutcome::Withdrawn)),
+        (Epoch(0), Some(LedgerOutcome::Done)),
+    ];
+    assert_eq!(harbour.ledger.told(), wanted);
 }
 
 #[tokio::test(start_paused = true)]
