@@ -92,15 +92,19 @@ wire_enum! {
 }
 
 impl CauseKind {
-    /// Returns the kind that a cause's text shows, for rows without `cause_details`. The texts are those
-    /// recorded from live apps; any other is `Unknown`.
-    fn from_text(cause: &str) -> Self {
+    /// Returns the kind that a cause's text shows, for rows without `cause_details`, which the published API
+    /// description does not promise. The texts are those recorded from live apps; any other is `Unknown`,
+    /// and where the deployment is a copy of an earlier one a person's rollback, for nothing else is known
+    /// to copy one (inferred).
+    fn from_text(cause: &str, is_copy: bool) -> Self {
         if cause.starts_with(ROLLBACK_TEXT) {
             Self::AutoRollback
         } else if cause.starts_with("commit ") && cause.contains(" pushed to ") {
             Self::DeployOnPush
         } else if ["manual", "app spec updated", "restarting app"].contains(&cause) {
             Self::Manual
+        } else if is_copy {
+            Self::ManualRollback
         } else {
             Self::Unknown
         }
@@ -169,6 +173,7 @@ impl Deployment {
         let cause = read::owned_text(raw, "cause").unwrap_or_default();
         let details = read::child(raw, "cause_details");
         let action = details.and_then(|details| read::child(details, "digitalocean_user_action"));
+        let cloned_from = read::text(raw, "cloned_from").map(DeploymentId::new);
         Ok(Self {
             id: DeploymentId::new(read::required_text("a deployment", raw, "id")?),
             phase: read::text(raw, "phase").map_or(Phase::Unknown, Phase::from_word),
@@ -176,14 +181,14 @@ impl Deployment {
                 .and_then(|details| read::text(details, "type"))
                 .map(CauseKind::from_word)
                 .filter(|kind| *kind != CauseKind::Unknown)
-                .unwrap_or_else(|| CauseKind::from_text(&cause)),
+                .unwrap_or_else(|| CauseKind::from_text(&cause, cloned_from.is_some())),
             cause,
             caused_by: action
                 .and_then(|action| read::child(action, "user"))
                 .and_then(|user| read::owned_text(user, "email")),
             user_action: action.and_then(|action| read::owned_text(action, "name")),
             previous: read::text(raw, "previous_deployment_id").map(DeploymentId::new),
-            cloned_from: read::text(raw, "cloned_from").map(DeploymentId::new),
+            cloned_from,
             created_at: read::time(raw, "created_at"),
             updated_at: read::time(raw, "updated_at"),
             phase_updated_at: read::time(raw, "phase_last_updated_at"),

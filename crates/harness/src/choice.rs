@@ -382,6 +382,7 @@ pub(crate) const KNOBS: &[(&str, &[&str])] = &[
     ("read_back", &["\"verbatim\""]),
     ("job_invocations", &["\"hidden\""]),
     ("job_timeout", &["\"ignored\""]),
+    ("cause_details", &["\"omitted\""]),
     ("unset_times", &["\"zero\""]),
     ("self_commit_hash", &["\"literal\"", "\"empty\""]),
     ("component_commit_hash", &["\"literal\"", "\"empty\""]),

@@ -3,7 +3,7 @@
 use crate::choice::Choice;
 use crate::coverage::Coverage;
 use crate::matrix::{self, Result as Played};
-use crate::seeds::Odds;
+use crate::seeds::Deck;
 use crate::wire::Way;
 use crate::{invariants, model, process, scene, seeds, shrink, trace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ harness seeds [--count N] [--from S]  random runs
               [--until-broken] [--but S,…]
                                       up to the first that breaks a rule; without these seeds
               [--crowded]             several runs at once, which see each other late (also for repeat and replay)
+              [--with JSON]           these choices in each of them, too (also for repeat and replay)
 harness repeat [--count N] [--from S] each seed twice: both times the same trace?
 harness process [--every N] [--binary PATH]
                                       the program as a real process, killed at every request, or at one in N
@@ -37,11 +38,17 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             .unwrap_or(otherwise)
     };
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
-    let odds = if flag("--crowded") {
-        Odds::CROWDED
+    let mut deck = if flag("--crowded") {
+        Deck::CROWDED
     } else {
-        Odds::USUAL
+        Deck::USUAL
     };
+    if let Some(with) = option("--with") {
+        let Ok(with) = serde_json::from_str(with) else {
+            return usage();
+        };
+        deck.with = with;
+    }
     match arguments.first().map(String::as_str) {
         Some("matrix") => {
             let every = usize::try_from(number("--every", 1)).unwrap_or(1).max(1);
@@ -72,9 +79,9 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
             let chosen = from..from.saturating_add(count);
             let chosen: Vec<u64> = chosen.filter(|seed| !but.contains(seed)).collect();
             if flag("--until-broken") {
-                return until_broken(&chosen, odds);
+                return until_broken(&chosen, &deck);
             }
-            let cells = seeds::cells(&chosen, odds);
+            let cells = seeds::cells(&chosen, &deck);
             let played = timed(|| matrix::play_all(cells));
             print!("{}", Coverage::out_of_reach());
             let holes = played.coverage.holes();
@@ -88,7 +95,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
         Some("repeat") => {
             let from = number("--from", 0);
             let chosen: Vec<u64> = (from..from.saturating_add(number("--count", 1000))).collect();
-            let differing = seeds::differing(&chosen, odds);
+            let differing = seeds::differing(&chosen, &deck);
             println!(
                 "{} seeds played twice, {} with another trace the second time {differing:?}",
                 chosen.len(),
@@ -102,7 +109,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
         }
         Some("replay") => {
             let list = match (option("--seed"), option("--list")) {
-                (Some(seed), _) => seed.parse().ok().map(|seed| seeds::draw(seed, odds)),
+                (Some(seed), _) => seed.parse().ok().map(|seed| deck.draw(seed)),
                 (None, Some(list)) => serde_json::from_str(list).ok(),
                 (None, None) => None,
             };
@@ -151,9 +158,9 @@ fn timed(work: impl FnOnce() -> Played) -> Played {
 const AT_A_TIME: usize = 100;
 
 /// Plays seeds up to the first that breaks a rule, and prints what it breaks.
-fn until_broken(chosen: &[u64], odds: Odds) -> ExitCode {
+fn until_broken(chosen: &[u64], deck: &Deck) -> ExitCode {
     for some in chosen.chunks(AT_A_TIME) {
-        let broken = matrix::play_all(seeds::cells(some, odds)).broken;
+        let broken = matrix::play_all(seeds::cells(some, deck)).broken;
         let first = broken.first().map(|(cell, _)| cell.name.as_str());
         for (cell, violation) in &broken {
             if Some(cell.name.as_str()) == first {

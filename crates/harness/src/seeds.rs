@@ -35,11 +35,11 @@ const CALLS: &[&str] = &[
 pub(crate) const FULL: usize = 20_000;
 
 /// Plays each seed twice, on all cores, and returns those that did not repeat themselves.
-pub(crate) fn differing(chosen: &[u64], odds: Odds) -> Vec<u64> {
+pub(crate) fn differing(chosen: &[u64], deck: &Deck) -> Vec<u64> {
     let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let part = chosen.len().div_ceil(workers).max(1);
     let differs = |seed: &u64| {
-        let list = draw(*seed, odds);
+        let list = deck.draw(*seed);
         trace::hash(&scene::play(&list)) != trace::hash(&scene::play(&list))
     };
     std::thread::scope(|scope| {
@@ -60,7 +60,7 @@ const EDITS: &[Edit] = &[Edit::Count(2), Edit::Count(5), Edit::Variable, Edit::D
 
 /// How often what meets in one run is drawn: so many times out of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Odds {
+struct Odds {
     /// A second runner.
     two: (u64, u64),
     /// A third beside it.
@@ -75,7 +75,7 @@ pub(crate) struct Odds {
 
 impl Odds {
     /// A bit of everything.
-    pub(crate) const USUAL: Self = Self {
+    const USUAL: Self = Self {
         two: (1, 6),
         three: (1, 3),
         within: 300,
@@ -83,7 +83,7 @@ impl Odds {
         lag: (1, 8),
     };
     /// Several runs at once, which see each other late.
-    pub(crate) const CROWDED: Self = Self {
+    const CROWDED: Self = Self {
         two: (5, 6),
         three: (1, 1),
         within: 60,
@@ -92,8 +92,36 @@ impl Odds {
     };
 }
 
-/// Returns the choices of a seed.
-pub(crate) fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
+/// What seeds are drawn from.
+#[derive(Debug, Clone)]
+pub(crate) struct Deck {
+    odds: Odds,
+    /// What is in each of them, whatever is drawn.
+    pub(crate) with: Vec<Choice>,
+}
+
+impl Deck {
+    pub(crate) const USUAL: Self = Self::of(Odds::USUAL);
+    pub(crate) const CROWDED: Self = Self::of(Odds::CROWDED);
+
+    const fn of(odds: Odds) -> Self {
+        Self {
+            odds,
+            with: Vec::new(),
+        }
+    }
+
+    /// Returns the choices of a seed.
+    pub(crate) fn draw(&self, seed: u64) -> Vec<Choice> {
+        let mut choices = draw(seed, self.odds);
+        choices.extend(self.with.iter().cloned());
+        choices.sort();
+        choices.dedup();
+        choices
+    }
+}
+
+fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
     // Neighbouring seeds must have nothing in common.
     let mut random = Random::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(1));
     let random = &mut random;
@@ -201,8 +229,6 @@ pub(crate) fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
     if two && random.happens(odds.three.0, odds.three.1) {
         choices.push(second(random, odds));
     }
-    choices.sort();
-    choices.dedup();
     choices
 }
 
@@ -320,12 +346,12 @@ fn act(random: &mut Random) -> Choice {
 }
 
 /// Returns the cells of seeds.
-pub(crate) fn cells(seeds: &[u64], odds: Odds) -> Vec<Cell> {
+pub(crate) fn cells(seeds: &[u64], deck: &Deck) -> Vec<Cell> {
     let seeds = seeds.iter().copied();
     seeds
         .map(|seed| Cell {
             name: format!("seed {seed}"),
-            choices: draw(seed, odds),
+            choices: deck.draw(seed),
         })
         .collect()
 }

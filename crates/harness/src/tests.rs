@@ -3,7 +3,7 @@
 //! What is found by the commands is not asserted here twice: the whole matrix and the seeds are theirs.
 
 use crate::choice::{Choice, FaultName, Position, Who};
-use crate::seeds::Odds;
+use crate::seeds::Deck;
 use crate::wire::Way;
 use crate::{invariants, matrix, scene, seeds, shrink, trace};
 
@@ -53,7 +53,7 @@ fn what_was_mended_stays_mended_where_requests_travel() {
 #[test]
 fn the_same_choices_give_the_same_trace() {
     for seed in 0..4 {
-        let list = seeds::draw(seed, Odds::USUAL);
+        let list = Deck::USUAL.draw(seed);
         let (one, other) = (scene::play(&list), scene::play(&list));
         assert_eq!(trace::hash(&one), trace::hash(&other), "seed {seed}");
     }
@@ -62,7 +62,7 @@ fn the_same_choices_give_the_same_trace() {
 #[test]
 fn documents_and_json_give_the_same_trace() {
     for seed in 0..24 {
-        let list = seeds::draw(seed, Odds::USUAL);
+        let list = Deck::USUAL.draw(seed);
         let one = trace::hash(&scene::play_by(&list, Way::Wire));
         let other = trace::hash(&scene::play_by(&list, Way::Direct));
         assert_eq!(one, other, "seed {seed}");
@@ -136,7 +136,7 @@ fn a_thinned_matrix_is_in_order() {
 #[test]
 fn a_few_seeds_of_a_crowd_are_in_order() {
     let seeds: Vec<u64> = (0..24).collect();
-    in_order(&matrix::play_all(seeds::cells(&seeds, Odds::CROWDED)));
+    in_order(&matrix::play_all(seeds::cells(&seeds, &Deck::CROWDED)));
 }
 
 fn in_order(played: &matrix::Result) {

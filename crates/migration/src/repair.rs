@@ -210,6 +210,12 @@ impl Replay {
                 _ if let Some(WrittenFor::Repair(read)) = &written => {
                     replay.repaired(&spec, past.held(read));
                 }
+                _ if past.pilot.is_none()
+                    && may_be_an_update(row)
+                    && past.undoes_others(row, &spec) =>
+                {
+                    replay.undone_by_whom(&spec);
+                }
                 // An update, or a deployment that shows what was written without one.
                 CauseKind::Manual
                 | CauseKind::Unknown
@@ -337,6 +343,18 @@ impl Replay {
         }
     }
 
+    /// Somebody took an edit back, or a write of ours overtook it: where the platform names nobody, both look the same.
+    fn undone_by_whom(&mut self, spec: &AppSpec) {
+        let mut overtaken = Self {
+            branches: self.branches.clone(),
+            ..*self
+        };
+        overtaken.overwritten(spec);
+        self.edited(spec, true);
+        self.branches.extend(overtaken.branches);
+        self.settle();
+    }
+
     /// The platform's answer to a failed deployment. Whether it takes the spec back with it is not known.
     ///
     /// One that answers us takes nobody's edit back.
@@ -450,8 +468,8 @@ impl Past<'_> {
             (Some(user), Some(pilot)) => user == pilot,
             (Some(_) | None, None) | (None, Some(_)) => true,
         };
-        let ours =
-            ((brings || takes) && self.held_since_read(spec)) || self.undoes_others(row, spec);
+        let ours = ((brings || takes) && self.held_since_read(spec))
+            || self.pilot.is_some() && self.undoes_others(row, spec);
         (by_us && ours).then_some(WrittenFor::Job)
     }
 
@@ -476,12 +494,13 @@ impl Past<'_> {
         states.rev().any(|state| same(&state.spec, spec))
     }
 
-    /// Whether `spec`, which `row` shows, is what the app was until others wrote, so shortly before that whoever wrote it
-    /// as the user `pilot` had read it before them: our updates arrive in time or never. Who works as that user and takes
-    /// back what others wrote long ago has decided to.
+    /// Whether `spec`, which the update `row` shows, is what the app was until others wrote, so shortly before that whoever
+    /// wrote it may have read it before them: our updates arrive in time or never. Who takes back what others wrote long
+    /// ago has decided to. Where the platform names nobody, others are all who are not known to be us.
     fn undoes_others(&self, row: &Deployment, spec: &AppSpec) -> bool {
-        let other = |state: &State| {
-            state.user.is_some() && self.pilot.is_some() && state.user.as_deref() != self.pilot
+        let other = |state: &State| match self.pilot {
+            Some(pilot) => state.user.as_deref().is_some_and(|user| user != pilot),
+            None => !state.nobodys,
         };
         let just_before = |state: &State| match (state.at, row.created_at) {
             (Some(at), Some(now)) => now <= after(at, bounds::SETTLE),

@@ -164,6 +164,14 @@ answers! {
         /// It runs on.
         Ignored,
     }
+    /// Whether a deployment tells its cause in more than a sentence. Only the official client has these fields; the published
+    /// description of the API does not promise them.
+    CauseDetails {
+        /// `cause_details` and `previous_deployment_id` are there.
+        #[default] Shown,
+        /// Neither is.
+        Omitted,
+    }
     /// How a time that is not set yet reads.
     UnsetTimes {
         /// The field is missing.
@@ -248,6 +256,8 @@ pub struct Knobs {
     pub job_invocations: JobInvocations,
     /// See [`JobTimeout`].
     pub job_timeout: JobTimeout,
+    /// See [`CauseDetails`].
+    pub cause_details: CauseDetails,
     /// See [`UnsetTimes`].
     pub unset_times: UnsetTimes,
     /// `${_self.COMMIT_HASH}` in a job; see [`CommitHash`].
@@ -293,6 +303,7 @@ impl Default for Knobs {
             read_back: ReadBack::default(),
             job_invocations: JobInvocations::default(),
             job_timeout: JobTimeout::default(),
+            cause_details: CauseDetails::default(),
             unset_times: UnsetTimes::default(),
             self_commit_hash: CommitHash::default(),
             component_commit_hash: CommitHash::default(),

@@ -6,7 +6,7 @@ use crate::deployment::{Content, Deployment, JobRun, Phase};
 use crate::environment::live_url;
 use crate::executor::JobExit;
 use crate::ids::{hex_of, uuid};
-use crate::knobs::Knobs;
+use crate::knobs::{CauseDetails, Knobs};
 use crate::progress::progress;
 use crate::spec::{SECTIONS, components, list};
 use jiff::Timestamp;
@@ -60,17 +60,19 @@ pub(crate) fn deployment(
     shown.insert("progress".to_owned(), progress(deployment, seen, knobs));
     shown.insert("phase".to_owned(), json!(deployment.phase.text()));
     shown.insert("tier_slug".to_owned(), json!("basic"));
-    if let Some(id) = &deployment.previous {
-        shown.insert("previous_deployment_id".to_owned(), json!(id));
+    if knobs.cause_details == CauseDetails::Shown {
+        if let Some(id) = &deployment.previous {
+            shown.insert("previous_deployment_id".to_owned(), json!(id));
+        }
+        let mut details = json!({"type": deployment.cause.kind.text()});
+        if let (Some(into), Some(from)) = (
+            details.as_object_mut(),
+            deployment.cause.details.as_object(),
+        ) {
+            into.extend(from.clone());
+        }
+        shown.insert("cause_details".to_owned(), details);
     }
-    let mut details = json!({"type": deployment.cause.kind.text()});
-    if let (Some(into), Some(from)) = (
-        details.as_object_mut(),
-        deployment.cause.details.as_object(),
-    ) {
-        into.extend(from.clone());
-    }
-    shown.insert("cause_details".to_owned(), details);
     shown.insert("timing".to_owned(), timing(deployment, seen));
     Value::Object(shown)
 }

@@ -356,6 +356,15 @@ fn a_cause_without_details_is_read_from_its_text() {
     ] {
         assert_eq!(kind(other), CauseKind::Unknown, "{other}");
     }
+    let copy = |cause: &str| {
+        let row = json!({"id": "d", "cause": cause, "cloned_from": "c"});
+        Deployment::from_value(&row).unwrap().cause_kind
+    };
+    assert_eq!(copy("something new"), CauseKind::ManualRollback);
+    assert_eq!(
+        copy("commit 9a4df0b pushed to github/acme/shop"),
+        CauseKind::DeployOnPush
+    );
     let told = json!({"id": "d", "cause": "manual", "cause_details": {"type": "MAINTENANCE"}});
     assert_eq!(
         Deployment::from_value(&told).unwrap().cause_kind,

@@ -551,6 +551,24 @@ fn a_removal_that_arrives_after_the_job_is_gone_is_known_by_its_user() {
     assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
 }
 
+/// Somebody took it back, or a removal of a process that died overtook it.
+#[test]
+fn an_edit_that_is_undone_within_minutes_is_told_where_nobody_is_named() {
+    let undone = |at: &str| {
+        let history = log(spec(1, 1))
+            .ours(spec(1, 1), true)
+            .edit(spec(1, 3))
+            .ours(spec(1, 1), false);
+        history.at(at).nameless().lost(spec(1, 1))
+    };
+    let told = LostEdits {
+        conflicts: vec!["workers[worker].instance_count".to_owned()],
+        ..NOTHING
+    };
+    assert_eq!(undone("00:33:02"), told);
+    assert_eq!(undone("00:33:03"), NOTHING);
+}
+
 #[test]
 fn whoever_works_as_our_user_may_take_back_their_own_edit() {
     let history = log(spec(1, 1))

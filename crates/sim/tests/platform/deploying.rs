@@ -212,6 +212,22 @@ async fn a_time_that_is_not_set_is_missing_or_zero() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deployment_may_tell_its_cause_in_a_sentence_only() {
+    let client = client();
+    let made = client.update(&client.spec().await).await;
+    let shown = client.deployment(&made).await;
+    assert_eq!(shown["cause_details"]["type"], "MANUAL");
+    client
+        .world
+        .turn(|knobs| knobs.cause_details = sim::CauseDetails::Omitted);
+    let shown = client.deployment(&made).await;
+    assert_eq!(shown["cause"], "app spec updated");
+    for missing in ["cause_details", "previous_deployment_id"] {
+        assert_eq!(shown.get(missing), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_list_is_newest_first_in_pages_and_by_type() {
     let client = client();
     for _ in 0..3 {
