@@ -10,7 +10,9 @@ use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
 use jiff::{SignedDuration, Timestamp};
-use migration::{Authority, CleanUpAxis, Happening, JobAxis, JobName, Reason, RunMode, RunRecord};
+use migration::{
+    Authority, CleanUpAxis, Event, Happening, JobAxis, JobName, Reason, RunMode, RunRecord,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -232,20 +234,22 @@ impl<'a> Judge<'a> {
         let live = self.plain(self.played.state.spec.as_ref().clone());
         // What the platform takes back with a job of ours that somebody else put in anew may be seen either way.
         let wanted = [Anew::Theirs, Anew::Ours].map(|anew| self.plain(self.replay(anew)));
-        if wanted.contains(&live) || self.nobody_knows() || self.nobody_was_told() {
+        if wanted.contains(&live) || self.nobody_knows() {
             return;
         }
         let [wanted, _] = wanted;
         // What can't be told is for a person to decide, and was said.
+        let told = |event: &Event| matches!(event.what, Happening::Overwritten(_));
         let reported = self.played.gone.iter().any(|gone| {
-            gone.ended.as_ref().is_some_and(|ended| {
+            let ended = gone.ended.as_ref().is_some_and(|ended| {
                 ended.reason == Reason::EditOverwritten
                     || ended
                         .report
                         .verdict
                         .as_ref()
                         .is_some_and(|verdict| !verdict.facts.conflicts.is_empty())
-            })
+            });
+            ended || gone.events.iter().any(told)
         });
         if !reported {
             self.broke("C3 spec", difference(&wanted, &live));
@@ -272,23 +276,6 @@ impl<'a> Judge<'a> {
         self.puts()
             .iter()
             .any(|(sent, _)| plain(sent) && !ended(sent.process))
-    }
-
-    /// Whether a process died between recording how a job ended and telling it, and an insert of ours had overtaken somebody's
-    /// rollback: that is never put back, only told, and whoever comes later has nothing to look after.
-    fn nobody_was_told(&self) -> bool {
-        let journal = &self.played.journal;
-        let dead = |number: usize| {
-            let mut gone = self.played.gone.iter();
-            gone.any(|gone| gone.number == number && gone.ended.is_none())
-        };
-        journal
-            .acts
-            .iter()
-            .any(|(_, what)| what.starts_with("rollback"))
-            && journal.sent.iter().any(|sent| {
-                sent.call == "ledger.record" && sent.reply.is_some() && dead(sent.process)
-            })
     }
 
     /// Whether somebody wrote between a read and a write of ours, or the read was stale, or a write arrived late.
@@ -601,8 +588,13 @@ impl<'a> Judge<'a> {
                         && sent.killed.is_none()
                         && sent.at == *end
                 });
+                let by_a_person = {
+                    let mut acts = self.played.journal.acts.iter();
+                    acts.any(|(at, what)| at == end && what == "cancel")
+                };
                 if JobName::parse(name).is_some()
                     && within
+                    && !by_a_person
                     && let Some(sent) = by_us
                 {
                     broken.push(format!("{} cut `{name}` short", sent.call));
@@ -1102,7 +1094,7 @@ fn applied(sent: &Sent) -> bool {
         Some(F::Http401 | F::Http403 | F::Http404) => false,
         Some(F::ReplyLost | F::AppliedLate | F::AppliedTwice | F::Http502Applied) => true,
         Some(F::Truncated | F::Stale | F::Slow | F::WrongType) | None => {
-            !matches!(sent.reply, Some(400..=499))
+            !matches!(sent.answer, Some(400..=499))
         }
     }
 }

@@ -50,7 +50,9 @@ pub(crate) struct Sent {
     pub(crate) body: Bytes,
     /// What the process last read of the app, where it writes the app.
     pub(crate) base: Option<Base>,
-    /// The status of the answer, where one came.
+    /// The status of the answer, where one was given.
+    pub(crate) answer: Option<u16>,
+    /// The status of the answer, where it came.
     pub(crate) reply: Option<u16>,
     pub(crate) fault: Option<FaultName>,
     pub(crate) killed: Option<Position>,
@@ -429,6 +431,7 @@ impl Process {
                 path: path.to_owned(),
                 body,
                 base,
+                answer: None,
                 reply: None,
                 fault,
                 killed: kill,
@@ -447,9 +450,17 @@ impl Process {
         Fate { place, fault, kill }
     }
 
+    /// Notes that a call was answered.
+    fn answered(&self, place: usize, status: u16) {
+        if let Some(sent) = self.hall.journal.lock().unwrap().sent.get_mut(place) {
+            sent.answer = Some(status);
+        }
+    }
+
+    /// Notes that an answer came.
     pub(crate) fn replied(&self, place: usize, status: u16) {
         if let Some(sent) = self.hall.journal.lock().unwrap().sent.get_mut(place) {
-            sent.reply = Some(status);
+            (sent.answer, sent.reply) = (Some(status), Some(status));
         }
     }
 
@@ -480,11 +491,14 @@ impl Process {
         }
         if fate.kill == Some(Position::InFlight) {
             if request.method() != Method::GET {
+                let process = Arc::clone(&self);
                 tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_secs(20)).await;
                     let ready = inner.ready().await;
-                    if let Ok(inner) = ready {
-                        let _late = inner.call(request).await;
+                    if let Ok(inner) = ready
+                        && let Ok(late) = inner.call(request).await
+                    {
+                        process.answered(fate.place, late.status().as_u16());
                     }
                 });
             }
@@ -501,6 +515,9 @@ impl Process {
         }
         let answer = inner.ready().await?.call(request).await;
         if fate.kill == Some(Position::AppliedBeforeReply) {
+            if let Ok(answer) = &answer {
+                self.answered(fate.place, answer.status().as_u16());
+            }
             return self.die().await;
         }
         let answer = match answer {

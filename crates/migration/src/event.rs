@@ -94,6 +94,9 @@ pub enum Happening {
         /// Rules beside the app's own and the kept ones (before a restore).
         extra: Vec<Clean>,
     },
+    /// Places of the app spec in which somebody's edit was overwritten, and which are left to a person. Told before the
+    /// ledger takes how the job ended: whoever comes after that does not look for lost edits any more.
+    Overwritten(Vec<String>),
     /// Something recovered from, worth telling.
     Warned(Clean),
     /// It ended.

@@ -168,6 +168,14 @@ impl Replay {
         };
         let first = rows.iter().position(ours)?;
         let pilot = rows.get(first)?.caused_by.as_deref();
+        // An update may have been applied twice, and its reply named the second.
+        let twin = |row: &&Deployment| {
+            pilot.is_some() && row.caused_by.as_deref() == pilot && sent_by_us(row, seen)
+        };
+        let first = rows
+            .iter()
+            .position(twin)
+            .map_or(first, |twin| twin.min(first));
         let plain = |row: &Deployment| Some(without_ours(row.spec.as_ref()?, also_stale));
         let based_on = plain(rows.get(first)?)?;
         // It was made from a read that some deployment before it shows; all before that one are settled history.
@@ -581,14 +589,21 @@ fn named<'a>(row: &Deployment, pilot: Option<&str>, seen: &'a Observed) -> Optio
         .find(|wrote| made(&wrote.put, row, by_another))
 }
 
+/// Whether `row` shows what an update of this process sent, about when it was sent.
+fn sent_by_us(row: &Deployment, seen: &Observed) -> bool {
+    let mut puts = seen.wrote.iter().map(|wrote| &wrote.put);
+    puts.any(|put| put.outcome != PutResult::NotApplied && shows(put, row))
+}
+
+/// Whether `row` shows what `put` sent, about when it was sent.
+fn shows(put: &Put, row: &Deployment) -> bool {
+    let sent = |spec| Fingerprint::without_secrets(spec) == put.sent;
+    row.created_at.is_some_and(|at| may_land(put, at)) && row.spec.as_ref().is_some_and(sent)
+}
+
 /// Whether `put` made `row`: by the id that the reply named; where it named none, by who sent what and when.
 fn made(put: &Put, row: &Deployment, by_another: bool) -> bool {
-    let unnamed = || {
-        let sent = |spec| Fingerprint::without_secrets(spec) == put.sent;
-        !by_another
-            && row.created_at.is_some_and(|at| may_land(put, at))
-            && row.spec.as_ref().is_some_and(sent)
-    };
+    let unnamed = || !by_another && shows(put, row);
     match &put.outcome {
         PutResult::Applied(Some(id)) => *id == row.id,
         PutResult::Applied(None) | PutResult::Ambiguous => unnamed(),

@@ -191,6 +191,7 @@ impl Report {
             | Happening::Removed { .. }
             | Happening::Cancelled(_)
             | Happening::Restored { .. }
+            | Happening::Overwritten(_)
             | Happening::Health { .. }
             | Happening::Firewall { .. } => {}
         }

@@ -253,10 +253,14 @@ impl Writer {
             self.put(&spec, what_for, now, world, tell).await;
         if put.outcome != PutResult::NotApplied {
             let paths = lost.paths.join(", ");
+            let done = match put.outcome {
+                PutResult::Ambiguous => "was sent to be put back",
+                PutResult::Applied(_) | PutResult::NotApplied => "is put back",
+            };
             tell.warn(
                 &world.clock,
                 format_args!(
-                    "somebody's edit of the app spec was lost to an update of ours or to its rollback, and is put back: {paths}"
+                    "somebody's edit of the app spec was lost to an update of ours or to its rollback, and {done}: {paths}"
                 ),
             );
             world.seen.doings.repaired.extend(lost.paths);

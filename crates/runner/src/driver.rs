@@ -14,7 +14,7 @@ use digitalocean::{Client, Transport};
 use migration::{
     Action, CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next,
     Plan, Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict,
-    WaitFor, bounds, elapsed, next, put_back, stopped,
+    WaitFor, bounds, elapsed, left_to_a_person, next, put_back, stopped,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -267,6 +267,10 @@ impl Run {
             }
             Next::Do(action) => {
                 tracing::debug!(?action, "next");
+                if matches!(action, Action::Record { .. }) {
+                    let places = left_to_a_person(goal, &self.world.seen);
+                    self.tell.overwritten(self.world.seen.now, places);
+                }
                 self.writer
                     .act(action, plan, &mut self.world, &mut self.tell)
                     .await;

@@ -30,6 +30,7 @@ pub(crate) struct Teller {
     running: BTreeSet<DeploymentId>,
     waiting: Option<WaitFor>,
     restored: Option<JobName>,
+    overwritten: Vec<String>,
 }
 
 impl Teller {
@@ -45,6 +46,7 @@ impl Teller {
             running: BTreeSet::new(),
             waiting: None,
             restored: None,
+            overwritten: Vec::new(),
         }
     }
 
@@ -82,6 +84,14 @@ impl Teller {
         if let Some(changed_by_others) = put_back(plan, seen) {
             self.restored = Some(plan.job());
             self.tell(seen.now, Happening::Restored { changed_by_others });
+        }
+    }
+
+    /// Tells, once, which lost edits are left to a person.
+    pub(crate) fn overwritten(&mut self, at: Timestamp, places: Vec<String>) {
+        if !places.is_empty() && self.overwritten != places {
+            self.overwritten.clone_from(&places);
+            self.tell(at, Happening::Overwritten(places));
         }
     }
 

@@ -170,6 +170,13 @@ pub(super) fn ending(entry: &LedgerEntry, seen: &Observed) -> Option<LedgerOutco
     }
 }
 
+/// The places in which an update for the jobs to take out overwrote somebody's edit for good.
+pub(super) fn conflicts(goal: &CleanUp, seen: &Observed) -> Vec<String> {
+    crate::app_of(seen).map_or_else(Vec::new, |app| {
+        outcome::conflicts(seen, &care(goal, app, seen))
+    })
+}
+
 fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
     let mut facts = VerdictFacts {
         recorded: !seen.doings.recorded.is_empty(),
@@ -198,8 +205,8 @@ fn end(goal: &CleanUp, seen: &Observed, told: Option<Reason>) -> Next {
     };
     facts.disarmed = outcome::disarmed(seen, &care);
     facts.removed.clone_from(&seen.doings.removed);
-    facts.repaired.clone_from(&seen.doings.repaired);
     facts.conflicts = outcome::conflicts(seen, &care);
+    facts.repaired = outcome::edits_put_back(seen, &facts.conflicts);
     let reason = told.unwrap_or(match clean_up {
         _ if !running.is_empty() && goal.running == Running::LeaveAlone => Reason::Skipped,
         CleanUpAxis::Blocked if !running.is_empty() => Reason::Detached,

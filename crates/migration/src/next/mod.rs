@@ -198,6 +198,15 @@ pub fn next(goal: &Goal, seen: &Observed) -> Next {
     }
 }
 
+/// The places in which somebody's edit is lost and that `goal` leaves to a person.
+#[must_use]
+pub fn left_to_a_person(goal: &Goal, seen: &Observed) -> Vec<String> {
+    match goal {
+        Goal::Migrate(plan) => outcome::conflicts(seen, &Care::of_plan(plan, seen)),
+        Goal::Clean(goal) => clean::conflicts(goal, seen),
+    }
+}
+
 fn migrate(plan: &Plan, seen: &Observed) -> Next {
     let care = Care::of_plan(plan, seen);
     let attempted = care.attempted(seen);

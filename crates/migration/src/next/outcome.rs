@@ -236,6 +236,7 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
         }
         FirewallView::Unread | FirewallView::Failed => Vec::new(),
     };
+    let conflicts = conflicts(seen, care);
     VerdictFacts {
         job: Some(plan.job()),
         deployment: own.map(|own| own.id.clone()),
@@ -277,9 +278,18 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
             .collect(),
         recorded: !seen.doings.recorded.is_empty(),
         removed: seen.doings.removed.clone(),
-        repaired: seen.doings.repaired.clone(),
-        conflicts: conflicts(seen, care),
+        repaired: edits_put_back(seen, &conflicts),
+        conflicts,
     }
+}
+
+/// Places in which this process put a lost edit back, but for those that it only tried to.
+pub(super) fn edits_put_back(seen: &Observed, conflicts: &[String]) -> Vec<String> {
+    let repaired = seen.doings.repaired.iter();
+    repaired
+        .filter(|place| !conflicts.contains(place))
+        .cloned()
+        .collect()
 }
 
 /// Places of the spec that an update of ours overwrote and that are not put back: somebody must look at them.

@@ -112,6 +112,12 @@ pub(crate) fn sentence(what: &Happening, redactor: &Redactor) -> Words {
         Happening::Health { ok: true } => words!["The app is healthy: three good answers in a row"],
         Happening::Health { ok: false } => words!["The app gave no three good answers in a row"],
         Happening::Firewall { restored, extra } => firewall(*restored, extra),
+        Happening::Overwritten(places) => {
+            words![
+                "Somebody's edit of the app spec may be overwritten, and is left to you: ",
+                list(places.iter().map(own))
+            ]
+        }
         Happening::Warned(warning) => words!["Note: ", warning],
         Happening::Ended(verdict) => words!["Ended: ", verdict.reason.code()],
     }

@@ -569,6 +569,17 @@ fn an_edit_that_is_undone_within_minutes_is_told_where_nobody_is_named() {
     assert_eq!(undone("00:33:03"), NOTHING);
 }
 
+/// What a job left by hand was taken out with shows no job of ours, and the reply named the second.
+#[test]
+fn an_update_that_was_applied_twice_is_ours_both_times() {
+    let history = log(spec(1, 1))
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), false)
+        .ours(spec(1, 1), false)
+        .named();
+    assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
+}
+
 #[test]
 fn whoever_works_as_our_user_may_take_back_their_own_edit() {
     let history = log(spec(1, 1))

@@ -113,6 +113,7 @@ fn phase(what: &Happening) -> Option<&'static str> {
         | Happening::Cancelled(_)
         | Happening::Health { .. }
         | Happening::Firewall { .. }
+        | Happening::Overwritten(_)
         | Happening::Warned(_)
         | Happening::Ended(_) => None,
     }
