@@ -1,6 +1,6 @@
 //! Everybody else: people with the control panel open, pushes, terraform, the platform's own bad days.
 
-use crate::choice::{Act, Edit};
+use crate::choice::{Act, Edit, FaultName};
 use crate::scene::{APP_NAME, CLUSTER, REPO};
 use crate::shown::Shown;
 use crate::wire::Hall;
@@ -106,6 +106,8 @@ pub(crate) fn perform(hall: &Arc<Hall>, act: Act) -> bool {
             *hall.ledger_down_until.lock().unwrap() = Some(until);
             Ok(())
         }
+        Act::ApiDown(seconds) => api_answers(hall, FaultName::Http500, seconds),
+        Act::ApiBusy(seconds) => api_answers(hall, FaultName::Http429Bare, seconds),
         Act::Interrupt => interrupt(hall),
     };
     if let Err(why) = outcome {
@@ -143,6 +145,12 @@ fn resize(spec: &mut Value) {
             job["instance_size_slug"] = json!("apps-s-1vcpu-2gb");
         }
     }
+}
+
+fn api_answers(hall: &Hall, fault: FaultName, seconds: u64) -> Result<(), String> {
+    let until = migration::after(hall.world.now(), Duration::from_secs(seconds));
+    *hall.api_answers.lock().unwrap() = Some((fault, until));
+    Ok(())
 }
 
 fn interrupt(hall: &Hall) -> Result<(), String> {
@@ -193,37 +201,98 @@ pub(crate) fn apply(edit: Edit, spec: &mut Value) {
                 domains.push(json!({"domain": "more.example.com", "type": "ALIAS"}));
             }
         }
+        Edit::Worker => {
+            let mut worker = spec["services"][0].clone();
+            if let Some(fields) = worker.as_object_mut() {
+                fields.retain(|key, _| ["github", "dockerfile_path"].contains(&key.as_str()));
+                fields.insert("name".to_owned(), json!("mailer"));
+                // As the platform reads it back.
+                fields.insert("instance_count".to_owned(), json!(1));
+                fields.insert("instance_size_slug".to_owned(), json!("apps-s-1vcpu-0.5gb"));
+            }
+            let workers = spec.as_object_mut().map(|spec| spec.entry("workers"));
+            if let Some(workers) = workers
+                && let Some(workers) = workers.or_insert_with(|| json!([])).as_array_mut()
+            {
+                workers.retain(|worker| worker["name"] != "mailer");
+                workers.push(worker);
+            }
+        }
+        Edit::LessVariable => {
+            if let Some(envs) = spec["services"][0]["envs"].as_array_mut() {
+                envs.retain(|env| env["key"] != "JWT_SECRET");
+            }
+        }
+        Edit::HealthCheck => {
+            spec["services"][0]["health_check"] =
+                json!({"http_path": "/healthy", "timeout_seconds": 9});
+        }
     }
 }
 
 /// Makes in `spec` what somebody changed from `read` to `written`, in the places that an [`Edit`] touches.
 pub(crate) fn apply_difference(read: &Value, written: &Value, spec: &mut Value) {
-    // An encrypted text may read anew each time, and is no edit.
-    let place = |of: &Value, path: &str| {
-        let mut value = of.pointer(path).cloned().unwrap_or(Value::Null);
-        blind(&mut value);
-        value
-    };
     for path in [
         "/services/0/instance_count",
-        "/services/0/envs",
-        "/domains",
+        "/services/0/health_check",
         "/jobs",
     ] {
-        let now = place(written, path);
-        if place(read, path) == now {
+        let now = written.pointer(path).unwrap_or(&Value::Null);
+        if is_same(read.pointer(path).unwrap_or(&Value::Null), now) {
             continue;
         }
-        let now = written.pointer(path).cloned().unwrap_or(Value::Null);
         let (parent, key) = path.rsplit_once('/').unwrap_or_default();
         if let Some(fields) = spec.pointer_mut(parent).and_then(Value::as_object_mut) {
             if now.is_null() {
                 fields.shift_remove(key);
             } else {
-                fields.insert(key.to_owned(), now);
+                fields.insert(key.to_owned(), now.clone());
             }
         }
     }
+    for (path, by) in [
+        ("/services/0/envs", "key"),
+        ("/domains", "domain"),
+        ("/workers", "name"),
+    ] {
+        let (read, written) = (list(read, path), list(written, path));
+        let (parent, key) = path.rsplit_once('/').unwrap_or_default();
+        let Some(fields) = spec.pointer_mut(parent).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let held = fields.entry(key).or_insert_with(|| json!([]));
+        let Some(held) = held.as_array_mut() else {
+            continue;
+        };
+        let of = |list: &[Value], id: &Value| list.iter().find(|one| one[by] == *id).cloned();
+        for one in written {
+            let before = of(read, &one[by]).unwrap_or_default();
+            if !is_same(&before, one) {
+                match held.iter_mut().find(|held| held[by] == one[by]) {
+                    Some(held) => *held = one.clone(),
+                    None => held.push(one.clone()),
+                }
+            }
+        }
+        held.retain(|one| of(read, &one[by]).is_none() || of(written, &one[by]).is_some());
+        if held.is_empty() {
+            fields.shift_remove(key);
+        }
+    }
+}
+
+fn list<'a>(spec: &'a Value, path: &str) -> &'a [Value] {
+    spec.pointer(path)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// An encrypted text may read anew each time, and is no edit.
+fn is_same(one: &Value, other: &Value) -> bool {
+    let [mut one, mut other] = [one.clone(), other.clone()];
+    blind(&mut one);
+    blind(&mut other);
+    one == other
 }
 
 /// Replaces every encrypted text.

@@ -74,6 +74,8 @@ pub(crate) enum Choice {
         /// So many seconds after the one before.
         after: u64,
     },
+    /// Whoever comes after the first runner brings another manifest.
+    Changed(Change),
     /// Forty days later somebody rolls the app back to a deployment that carried the job.
     LateRollback,
     /// Our processes look so many times more rarely than usual, so that more happens between two looks.
@@ -122,6 +124,24 @@ pub(crate) enum Steps {
     Killed,
     /// The first step prints secrets and forged marks.
     Hostile,
+}
+
+/// How the manifest has changed since the first runner read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Change {
+    /// A third step stands at its end.
+    Appended,
+    /// A third step stands between the two.
+    Between,
+    /// The second step is another.
+    SecondStep,
+    /// The first step is another.
+    FirstStep,
+    /// The second step is gone.
+    Dropped,
+    /// All steps are others: the id is used once more.
+    Reused,
 }
 
 /// What was asked for.
@@ -287,6 +307,10 @@ pub(crate) enum Act {
     JobHangs,
     /// The ledger gives no answer for so many seconds.
     LedgerDown(u64),
+    /// The platform's API answers everybody with 500 for so many seconds, and takes no request.
+    ApiDown(u64),
+    /// It answers everybody with 429 for so many seconds.
+    ApiBusy(u64),
     /// The first runner gets SIGINT.
     Interrupt,
 }
@@ -301,6 +325,12 @@ pub(crate) enum Edit {
     Variable,
     /// A domain more.
     Domain,
+    /// A worker more.
+    Worker,
+    /// The service loses a variable.
+    LessVariable,
+    /// The service gets another health check, and other places, too.
+    HealthCheck,
 }
 
 /// What a second runner wants.

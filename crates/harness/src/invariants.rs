@@ -11,7 +11,8 @@ use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
 use jiff::{SignedDuration, Timestamp};
 use migration::{
-    Authority, CleanUpAxis, Event, Happening, JobAxis, JobName, Reason, RunMode, RunRecord,
+    Authority, CleanUpAxis, Event, Happening, HealthAxis, JobAxis, JobName, Reason, RunMode,
+    RunRecord,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -763,6 +764,15 @@ impl<'a> Judge<'a> {
             self.broke(
                 "C6 clean-up",
                 format!("{} says verified, and {left:?} is there", gone.role),
+            );
+        }
+        let mut probes = self.played.journal.sent.iter().filter(|sent| {
+            (sent.process, sent.call) == (gone.number, "live") && sent.at > gone.started
+        });
+        if verdict.health == HealthAxis::Bad && probes.all(|sent| sent.reply == Some(200)) {
+            self.broke(
+                "C6 health",
+                format!("{} says unhealthy, and got good answers only", gone.role),
             );
         }
         let Some(job) = &verdict.facts.job else {

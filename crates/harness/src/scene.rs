@@ -7,7 +7,7 @@
 
 use crate::actor;
 use crate::book::{self, Book, Commits, Entries};
-use crate::choice::{Choice, Recovery, Setting, Steps, Wants, When, Who};
+use crate::choice::{Change, Choice, Recovery, Setting, Steps, Wants, When, Who};
 use crate::job::{self, Ran};
 use crate::shown::{Row, Shown};
 use crate::wire::{Hall, Journal, Process, TOKEN, Way};
@@ -136,15 +136,19 @@ async fn story(choices: Vec<Choice>, way: Way) -> Played {
     let at_rest = scene.sweep_up().await && at_rest_before;
     let fixpoint = scene.gone.len();
     scene.clean("fixpoint", Who::Last, Mode::Sweep).await;
-    let done = scene.gone.iter().any(|gone| {
+    let done = scene.gone.iter().rfind(|gone| {
         gone.wanted.as_ref().is_some_and(|id| id.as_str() == MAIN)
             && gone
                 .ended
                 .as_ref()
                 .is_some_and(|ended| ended.reason == migration::Reason::Done)
     });
-    let again = if done {
-        let request = scene.request(MAIN, scene.authority());
+    let again = if let Some(done) = done {
+        // By the manifest that is done.
+        let request = match done.who {
+            Who::Main | Who::Second | Who::Last => scene.request(MAIN, scene.authority()),
+            Who::Later => scene.later_request(scene.authority()),
+        };
         let at = scene.gone.len();
         scene.migrate("again", Who::Last, request).await;
         Some(at)
@@ -190,6 +194,19 @@ fn by_a_person(intent: Intent, number: usize) -> (&'static str, Authority, Inten
         Intent::Again { .. } => Authority::Again(call),
     };
     (MAIN, authority, intent)
+}
+
+/// Changes the steps of a manifest.
+fn changed(change: Change, steps: &mut Vec<(&str, String)>) {
+    let third = ("indexes", "echo adding indexes".to_owned());
+    match change {
+        Change::Appended => steps.push(third),
+        Change::Between => steps.insert(1, third),
+        Change::SecondStep => "echo filling in otherwise".clone_into(&mut steps[1].1),
+        Change::FirstStep => "echo adding other columns".clone_into(&mut steps[0].1),
+        Change::Dropped => steps.truncate(1),
+        Change::Reused => *steps = vec![third],
+    }
 }
 
 fn again() -> Intent {
@@ -376,11 +393,11 @@ impl Scene {
                 Recovery::Post => self.clean("post", Who::Later, Mode::Post).await,
                 Recovery::Sweep => self.clean("sweep", Who::Later, Mode::Sweep).await,
                 Recovery::Rerun => {
-                    let request = self.request(MAIN, self.authority());
+                    let request = self.later_request(self.authority());
                     self.migrate("rerun", Who::Later, request).await;
                 }
                 Recovery::Fresh => {
-                    let request = self.request(MAIN, Authority::Cli(format!("fresh-{place}")));
+                    let request = self.later_request(Authority::Cli(format!("fresh-{place}")));
                     self.migrate("fresh", Who::Later, request).await;
                 }
                 Recovery::Retry => self.asked("retry", Intent::Retry).await,
@@ -392,10 +409,10 @@ impl Scene {
 
     /// Somebody asks for it by name.
     async fn asked(&mut self, role: &'static str, intent: Intent) {
-        let (id, authority, intent) = by_a_person(intent, self.processes);
+        let (_, authority, intent) = by_a_person(intent, self.processes);
         let request = Request {
             intent,
-            ..self.request(id, authority)
+            ..self.later_request(authority)
         };
         self.migrate(role, Who::Later, request).await;
     }
@@ -503,9 +520,24 @@ impl Scene {
         }
     }
 
+    /// What the first runner and those beside it ask for.
     fn request(&self, id: &str, authority: Authority) -> Request {
+        self.request_for(id, authority, &[])
+    }
+
+    /// What whoever comes later asks for, by the manifest as it is then.
+    fn later_request(&self, authority: Authority) -> Request {
+        let changes = self.choices.iter().filter_map(|choice| match choice {
+            Choice::Changed(change) => Some(*change),
+            _ => None,
+        });
+        let changes: Vec<Change> = changes.collect();
+        self.request_for(MAIN, authority, &changes)
+    }
+
+    fn request_for(&self, id: &str, authority: Authority, changes: &[Change]) -> Request {
         let id = MigrationId::parse(id).expect("a constant");
-        let mut steps = [
+        let mut steps = vec![
             ("columns", "echo adding columns".to_owned()),
             ("backfill", "echo filling in".to_owned()),
         ];
@@ -527,9 +559,14 @@ impl Scene {
                 }
             }
         }
-        let steps = steps.map(|(name, run)| (name.to_owned(), run));
+        for change in changes {
+            changed(*change, &mut steps);
+        }
+        let steps = steps.into_iter().map(|(name, run)| (name.to_owned(), run));
         let mut manifest = Manifest::from_steps(id, steps).expect("plain steps");
-        manifest.steps[1].check = check;
+        if let Some(second) = manifest.steps.get_mut(1) {
+            second.check = check;
+        }
         Request {
             manifest,
             reviewed: Reviewed::Unreviewed,

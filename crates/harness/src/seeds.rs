@@ -1,7 +1,8 @@
 //! Choices drawn at random: the platform's unknowns, other people, faults and deaths, all at once.
 
 use crate::choice::{
-    Act, Choice, Edit, FaultName, KNOBS, Position, Recovery, Setting, Steps, Wants, When, Who,
+    Act, Change, Choice, Edit, FaultName, KNOBS, Position, Recovery, Setting, Steps, Wants, When,
+    Who,
 };
 use crate::matrix::Cell;
 use crate::random::Random;
@@ -56,7 +57,15 @@ pub(crate) fn differing(chosen: &[u64], deck: &Deck) -> Vec<u64> {
     })
 }
 
-const EDITS: &[Edit] = &[Edit::Count(2), Edit::Count(5), Edit::Variable, Edit::Domain];
+const EDITS: &[Edit] = &[
+    Edit::Count(2),
+    Edit::Count(5),
+    Edit::Variable,
+    Edit::Domain,
+    Edit::Worker,
+    Edit::LessVariable,
+    Edit::HealthCheck,
+];
 
 /// How often what meets in one run is drawn: so many times out of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +213,16 @@ fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
             after: *random.pick(&[0, 3, 30, 200, 900, 4000]),
         });
     }
+    if random.happens(1, 6) {
+        choices.push(Choice::Changed(*random.pick(&[
+            Change::Appended,
+            Change::Between,
+            Change::SecondStep,
+            Change::FirstStep,
+            Change::Dropped,
+            Change::Reused,
+        ])));
+    }
     if random.happens(1, 8) {
         choices.push(Choice::LateRollback);
     }
@@ -321,6 +340,8 @@ fn act(random: &mut Random) -> Choice {
         Act::HealthDown,
         Act::JobHangs,
         Act::LedgerDown(*random.pick(&[10, 200, 7200])),
+        Act::ApiDown(*random.pick(&[30, 300, 2400])),
+        Act::ApiBusy(*random.pick(&[30, 300, 2400])),
         Act::Interrupt,
     ];
     let when = match random.below(4) {

@@ -146,6 +146,7 @@ fn lower(choice: &Choice) -> Vec<Choice> {
             when: When::Before(..),
             ..
         }
+        | Choice::Changed(_)
         | Choice::LateRollback
         | Choice::Rarely(_)
         | Choice::Travel(_)

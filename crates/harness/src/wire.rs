@@ -106,6 +106,8 @@ pub(crate) struct Hall {
     pub(crate) journal: Mutex<Journal>,
     totals: Mutex<BTreeMap<&'static str, u32>>,
     pub(crate) ledger_down_until: Mutex<Option<Timestamp>>,
+    /// What the platform's API answers everybody, and until when.
+    pub(crate) api_answers: Mutex<Option<(FaultName, Timestamp)>>,
     /// Stops the first runner.
     pub(crate) stop: Mutex<Option<runner::StopSwitch>>,
     /// How many acts are still to come by themselves.
@@ -156,6 +158,7 @@ impl Hall {
             journal: Mutex::default(),
             totals: Mutex::default(),
             ledger_down_until: Mutex::default(),
+            api_answers: Mutex::default(),
             stop: Mutex::default(),
             to_come: AtomicUsize::new(0),
         })
@@ -166,6 +169,7 @@ impl Hall {
         self.choices.lock().unwrap().clear();
         self.world.disarm();
         *self.ledger_down_until.lock().unwrap() = None;
+        *self.api_answers.lock().unwrap() = None;
     }
 
     /// Lets others act whose moment is now, and tells when the ones after this call are due.
@@ -267,6 +271,13 @@ impl Hall {
             }
             _ => None,
         })
+    }
+
+    /// What goes wrong with everybody's requests to the platform's API now.
+    fn of_everybody(&self, path: &str) -> Option<FaultName> {
+        let answers = *self.api_answers.lock().unwrap();
+        let (fault, until) = answers.filter(|_| path.starts_with("/v2/"))?;
+        (self.world.now() < until).then_some(fault)
     }
 
     fn stall(&self, of: Who, call: &str, at: u32) -> Option<Duration> {
@@ -404,6 +415,7 @@ impl Process {
         let kill = self.hall.kill(self.who, call, nth);
         let fault = self.hall.fault(self.who, call, nth);
         self.hall.others(call);
+        let fault = fault.or_else(|| self.hall.of_everybody(path));
         let writes_before = {
             let mut writes = self.writes.lock().unwrap();
             let before = *writes;

@@ -293,6 +293,16 @@ impl PastEpoch {
         }
     }
 
+    /// Returns whether the ledger knows how it ended, whoever recorded that.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        let mut outcomes = self
+            .claims
+            .iter()
+            .filter_map(|entry| entry.outcome.as_ref());
+        outcomes.any(|outcome| *outcome != LedgerOutcome::Withdrawn)
+    }
+
     /// Returns the steps that are proven done by it.
     #[must_use]
     pub fn done(&self) -> &[StepRef] {

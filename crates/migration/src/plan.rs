@@ -1,6 +1,8 @@
 //! The migration with every choice made, and the reasons why one can't be made.
 
-use crate::{Authority, Clean, Epoch, JobName, Key, Nonce, Reason, Request, Step, StepRef};
+use crate::{
+    Authority, Clean, Epoch, JobName, Key, Nonce, Reason, Request, Step, StepName, StepRef,
+};
 use app_spec::{AppId, ClusterId, CommitSha, Fingerprint};
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Steps of the manifest that are done and are not run again.
     pub already_done: Vec<DoneStep>,
+    /// Steps that are asked for and that neither this epoch runs nor an earlier one did, in order: to be planned once it
+    /// is done.
+    pub left: Vec<StepName>,
     /// Which commit the job must be built from; nothing for images and where none is known.
     pub commit: Option<CommitSha>,
     /// The image digest the job is pinned to, for image sources.

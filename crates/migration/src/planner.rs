@@ -111,6 +111,7 @@ fn settled(
         authority: chosen.authority,
         steps: chosen.steps,
         already_done: chosen.already_done,
+        left: chosen.left,
         commit: planned_commit(&request, app, seen),
         image_digest: digest.filter(|_| is_image).map(str::to_owned),
         cluster: request.settings.cluster.clone(),

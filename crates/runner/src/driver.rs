@@ -13,8 +13,8 @@ use app_spec::AppId;
 use digitalocean::{Client, Transport};
 use migration::{
     Action, CleanUp, CleanUpAxis, Event, Goal, Happening, JobAxis, Key, LedgerOutcome, Mode, Next,
-    Plan, Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Strategy, Verdict,
-    WaitFor, bounds, elapsed, left_to_a_person, next, put_back, stopped,
+    Plan, Planned, Purpose, Reason, Redactor, Refusal, Report, Request, Stop, Verdict, WaitFor,
+    bounds, elapsed, left_to_a_person, next, stopped,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,29 +93,22 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
     }
     let (mut again, mut replans) = (0, 0);
     while replans < REPLANS {
-        let plan = match run.plan(harbor, request.clone()).await {
+        let (plan, is_last) = match run.plan(harbor, request.clone()).await {
             Ok(Planned::Run(plan)) => {
                 let at = run.world.seen.now;
                 run.tell.tell(at, Happening::Planned(plan.clone()));
-                plan
+                (plan, false)
             }
             Ok(planned @ (Planned::AlreadyDone(_) | Planned::AlreadyEnded(_))) => {
-                // The last step of a one-job-per-step run: the verdict before it is the run's, while it still holds.
-                let Some((plan, verdict)) = &run.last else {
-                    return settle(planned, &mut run.tell, &run.world);
-                };
-                if put_back(plan, &run.world.seen).is_some() {
-                    let verdict = verdict.clone();
-                    return run.ended(verdict);
+                match run.last.take() {
+                    None => return settle(planned, &mut run.tell, &run.world),
+                    // Another run did what was left. What is said of this run's own part must be true now.
+                    Some(plan) => (plan, true),
                 }
-                // Somebody has brought its job back, or deploys.
-                replans += 1;
-                plan.clone()
             }
             Err(refusal) => return refused(refusal, run.tell, &run.world),
         };
         let job = plan.job();
-        let per_step = plan.request.settings.strategy == Strategy::OneJobPerStep;
         run.world.begin(Mode::Main, [plan.key.clone()]);
         let Some(verdict) = run.drive(Goal::Migrate(plan.clone())).await else {
             replans += 1;
@@ -131,8 +124,8 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
             );
             continue;
         }
-        if per_step && verdict.reason == Reason::Done {
-            run.last = Some((plan, verdict));
+        if !is_last && !plan.left.is_empty() && verdict.reason == Reason::Done {
+            run.last = Some(plan);
             continue;
         }
         return run.ended(verdict);
@@ -171,8 +164,8 @@ struct Run {
     pace: Pace,
     stop: StopSignal,
     begun: Instant,
-    /// The last step that is done, of a run with one job per step, and how it ended.
-    last: Option<(Box<Plan>, Verdict)>,
+    /// The last plan that is done, where another one comes after it.
+    last: Option<Box<Plan>>,
 }
 
 impl Run {

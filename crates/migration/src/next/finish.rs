@@ -2,14 +2,18 @@
 
 use super::{Action, Care, Next, WaitFor, bounds, care, done, outcome, wait};
 use crate::{
-    EpochState, FirewallPolicy, FirewallView, HealthSample, History, LedgerEntry, LedgerOutcome,
-    LedgerView, Mode, Observed, Plan, PutResult, RunRecord, after, elapsed, extra_rules, unsettled,
+    EpochState, FirewallPolicy, FirewallView, HealthAxis, HealthSample, History, LedgerEntry,
+    LedgerOutcome, LedgerView, Mode, Observed, Plan, PutResult, RunRecord, after, elapsed,
+    extra_rules, unsettled,
 };
 use app_spec::App;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// Between two health probes.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How long nobody may have asked for the answers before that to count as answers of an earlier time.
+const PROBE_PAUSE: Duration = Duration::from_secs(90);
 /// How often an overwritten edit is put back in one run.
 const REPAIRS: usize = 2;
 /// How often the firewall is written in one run.
@@ -70,16 +74,17 @@ fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
     if plan.health_url.is_none() || seen.mode != Mode::Main {
         return None;
     }
-    let Some(first) = seen.health.first() else {
-        return Some(Next::Do(Action::Probe));
-    };
-    if is_healthy(&seen.health) || elapsed(first.at, seen.now) >= bounds::HEALTH {
+    if is_healthy(&seen.health) {
         return None;
     }
-    let due = after(
-        seen.health.last().map_or(first.at, |sample| sample.at),
-        PROBE_EVERY,
-    );
+    let of_late = of_late(&seen.health, seen.now);
+    let (Some(first), Some(last)) = (of_late.first(), of_late.last()) else {
+        return Some(Next::Do(Action::Probe));
+    };
+    if elapsed(first.at, seen.now) >= bounds::HEALTH {
+        return None;
+    }
+    let due = after(last.at, PROBE_EVERY);
     Some(if seen.now >= due {
         Next::Do(Action::Probe)
     } else {
@@ -89,6 +94,29 @@ fn health(plan: &Plan, seen: &Observed) -> Option<Next> {
             after(first.at, bounds::HEALTH),
         )
     })
+}
+
+/// The answers since the last long pause: nobody asks while others deploy, and that takes nothing from the time that the app
+/// has to answer in.
+fn of_late(samples: &[HealthSample], now: Timestamp) -> &[HealthSample] {
+    let mut later = now;
+    let recent = samples.iter().rev().take_while(|sample| {
+        let asked_on = elapsed(sample.at, later) < PROBE_PAUSE;
+        later = sample.at;
+        asked_on
+    });
+    let paused_before = samples.len() - recent.count();
+    samples.get(paused_before..).unwrap_or_default()
+}
+
+/// Returns what the answers say of the app's health. Good ones that are too few, for nobody could ask on, say nothing
+/// against it.
+pub(super) fn health_axis(samples: &[HealthSample]) -> HealthAxis {
+    match samples {
+        _ if is_healthy(samples) => HealthAxis::Ok,
+        _ if samples.iter().all(|sample| sample.ok()) => HealthAxis::NotChecked,
+        _ => HealthAxis::Bad,
+    }
 }
 
 /// Returns whether the last answers were good, as many in a row as it takes.

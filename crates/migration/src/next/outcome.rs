@@ -5,8 +5,9 @@ use super::finish;
 use crate::ledger::{Proof, proof};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, DisarmedCopy, EpochState, FirewallAxis, FirewallPolicy,
-    FirewallView, HealthAxis, History, JobAxis, LedgerOutcome, Mode, Observed, Plan, PutResult,
-    Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit, without_ours,
+    FirewallView, HealthAxis, History, JobAxis, LedgerOutcome, Mode, Observed, PastEpoch, Plan,
+    PutResult, Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit,
+    without_ours,
 };
 use app_spec::{App, Deployment, Phase, StepStatus};
 
@@ -17,10 +18,9 @@ pub(super) fn of_plan(plan: &Plan, seen: &Observed, care: &Care, told: Option<Re
     let job = job(plan, seen, care);
     let deployment = deployment(own, rollback, &job, care);
     let clean_up = clean_up_of_plan(plan, seen, care);
-    let health = match (plan.health_url.is_some(), seen.health.is_empty()) {
-        (true, false) if finish::is_healthy(&seen.health) => HealthAxis::Ok,
-        (true, false) => HealthAxis::Bad,
-        (false, _) | (true, true) => HealthAxis::NotChecked,
+    let health = match plan.health_url {
+        Some(_) => finish::health_axis(&seen.health),
+        None => HealthAxis::NotChecked,
     };
     let firewall = firewall(plan, seen);
     let mut verdict = Verdict {
@@ -276,7 +276,7 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
             .iter()
             .map(|((_, deployment), path)| (deployment.clone(), path.clone()))
             .collect(),
-        recorded: !seen.doings.recorded.is_empty(),
+        recorded: !seen.doings.recorded.is_empty() || epoch.is_some_and(PastEpoch::is_recorded),
         removed: seen.doings.removed.clone(),
         repaired: edits_put_back(seen, &conflicts),
         conflicts,

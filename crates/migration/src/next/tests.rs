@@ -184,6 +184,7 @@ fn plan() -> Plan {
         authority: Authority::Merge(COMMIT.to_owned()),
         steps,
         already_done: Vec::new(),
+        left: Vec::new(),
         commit: Some(app_spec::CommitSha::parse(COMMIT).unwrap()),
         image_digest: None,
         cluster: None,
@@ -892,12 +893,39 @@ fn health_is_three_good_answers_in_a_row() {
     assert_eq!(next(&goal, &world), Next::Do(Action::Probe));
     world.health.push(sample("00:49:20", 200));
     assert_eq!(verdict(next(&goal, &world)).health, HealthAxis::Ok);
-    world.health = vec![sample("00:46:00", 503), sample("00:49:58", 503)];
+    world.health = ["00:47:00", "00:48:20", "00:49:40"]
+        .map(|at| sample(at, 503))
+        .into();
     let verdict = verdict(next(&goal, &world));
     assert_eq!(
         (verdict.health, verdict.reason.exit()),
         (HealthAxis::Bad, Exit::Unhealthy)
     );
+}
+
+/// Nobody asks while others deploy, and that is not held against the app.
+#[test]
+fn the_health_address_is_asked_for_its_whole_time_after_a_pause() {
+    let mut plan = plan();
+    plan.health_url = Some("https://terp.example.com/api/health".to_owned());
+    let goal = Goal::Migrate(Box::new(plan));
+    let sample = |at, status| HealthSample {
+        at: time(at),
+        status: Some(status),
+    };
+    let mut world = put_back(all_done());
+    world.health = vec![sample("00:46:30", 503), sample("00:48:30", 503)];
+    let asks = Next::Do(Action::Probe);
+    assert_eq!(next(&goal, &world), asks, "a pause of 90 s");
+    world.health.push(sample("00:49:58", 503));
+    assert_eq!(waits_for(&next(&goal, &world)), &WaitFor::Health);
+    let mut world = put_back(all_done());
+    world.stop = Some(Stop::OutOfTime);
+    world.health = vec![sample("00:49:53", 200), sample("00:49:58", 200)];
+    let ended = verdict(next(&goal, &world));
+    assert_eq!(ended.health, HealthAxis::NotChecked, "good, but too few");
+    world.health.push(sample("00:49:59", 503));
+    assert_eq!(verdict(next(&goal, &world)).health, HealthAxis::Bad);
 }
 
 #[test]

@@ -765,6 +765,43 @@ fn what_the_followed_epoch_runs_again_is_not_called_done() {
     assert_eq!(already(&done.carried(&one, "DEPLOYING")), ["columns"]);
 }
 
+#[test]
+fn what_the_followed_epoch_does_not_run_is_left_for_after_it() {
+    let left = |request: &Request, world: &World| -> Vec<String> {
+        let left = planned(request, world).left;
+        left.iter().map(ToString::to_string).collect()
+    };
+    let world = World::new().carried(&Past::epoch(0), "DEPLOYING");
+    assert_eq!(left(&by("merge:fix"), &world), [""; 0]);
+    let mut grown = by("merge:fix");
+    let more = manifest("steps: [{name: indexes, run: c}]");
+    grown.manifest.steps.extend(more.steps);
+    assert_eq!(left(&grown, &world), ["indexes"]);
+    let mut changed = by("merge:fix");
+    changed.manifest.steps[1].run = "another".to_owned();
+    assert_eq!(left(&changed, &world), ["backfill"]);
+    let mut checks = Past::epoch(0);
+    checks.mode = RunMode::ChecksOnly;
+    let checked = World::new().carried(&checks, "DEPLOYING");
+    grown.intent = Intent::Check;
+    assert_eq!(left(&grown, &checked), [""; 0]);
+
+    // Done, and under way once more: by somebody else, by this authority, and by it one job per step.
+    let again = |steps: &[&str], authority: &str| {
+        let done = World::new().ended(&Past::epoch(0), LedgerOutcome::Done);
+        done.carried(&Past::epoch(1).by(authority).steps(steps), "DEPLOYING")
+    };
+    assert_eq!(left(&by("again:1"), &again(BOTH, "again:2")), BOTH);
+    assert_eq!(left(&by("again:1"), &again(BOTH, "again:1")), [""; 0]);
+    let first = again(&["columns"], "again:1");
+    assert_eq!(left(&by("again:1"), &first), ["backfill"]);
+
+    let mut one_by_one = by("merge:first");
+    one_by_one.settings.strategy = Strategy::OneJobPerStep;
+    assert_eq!(left(&one_by_one, &World::new()), ["backfill"]);
+    assert_eq!(left(&by("merge:first"), &World::new()), [""; 0]);
+}
+
 /// What refuses an insert is no reason to look away from a job that is there.
 #[test]
 fn an_epoch_in_the_app_is_followed_whatever_the_apps_state() {

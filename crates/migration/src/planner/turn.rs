@@ -44,6 +44,7 @@ pub(super) struct Chosen {
     pub(super) authority: Authority,
     pub(super) steps: Vec<Step>,
     pub(super) already_done: Vec<DoneStep>,
+    pub(super) left: Vec<StepName>,
 }
 
 /// Returns the epoch whose job is in the app and whose end is not known, or whose deployment is not at its end: the
@@ -79,9 +80,11 @@ pub(super) fn turn(request: &Request, app: &App, history: &History) -> Result<Tu
             Some(_) | None => Turn::AlreadyDone(already_done),
         });
     }
-    if one_at_a_time(request) {
-        todo.truncate(1);
-    }
+    let left = if one_at_a_time(request) {
+        names(&todo.split_off(1))
+    } else {
+        Vec::new()
+    };
     unproven(request, app, history, &todo, &done)?;
     if let Some(ended) = ended(history, request, &todo) {
         return Ok(Turn::Ended(ended));
@@ -98,6 +101,7 @@ pub(super) fn turn(request: &Request, app: &App, history: &History) -> Result<Tu
         authority: request.authority.clone(),
         steps: todo,
         already_done,
+        left,
     }))
 }
 
@@ -150,8 +154,9 @@ fn follow(request: &Request, history: &History, epoch: &PastEpoch) -> Result<Cho
         ));
     }
     let done = history.done_steps();
-    let (_, already_done) = not_done(manifest, &done);
+    let (todo, already_done) = not_done(manifest, &done);
     Ok(Chosen {
+        left: left_by(request, history, epoch, &done),
         epoch: epoch.epoch,
         nonce: match (&epoch.record, epoch.claims.first()) {
             (Some(record), _) => record.nonce.clone(),
@@ -167,11 +172,39 @@ fn follow(request: &Request, history: &History, epoch: &PastEpoch) -> Result<Cho
             .collect(),
         // Where the deployments' rows tell nothing of its steps, it is taken to run what is not done.
         steps: if epoch.steps().is_empty() {
-            not_done(manifest, &done).0
+            todo
         } else {
             steps
         },
     })
+}
+
+/// The steps that `request` asks for beside those of the epoch which it follows: added to the manifest since, or changed. Who
+/// asks for all of them once more asks for those that somebody else's epoch runs, too.
+fn left_by(
+    request: &Request,
+    history: &History,
+    epoch: &PastEpoch,
+    done: &[DoneStep],
+) -> Vec<StepName> {
+    let (todo, counts) = match request.intent {
+        Intent::Check => return Vec::new(),
+        Intent::Run | Intent::Retry => (not_done(&request.manifest, done).0, true),
+        Intent::Again { .. } => (
+            not_done_again(request, history, done).0,
+            epoch.authority() == Some(&request.authority),
+        ),
+    };
+    let known = epoch.steps();
+    let runs = |step: &Step| counts && known.contains(&step.reference());
+    let left = todo.into_iter().filter(|step| !runs(step));
+    // Where its rows tell nothing of its steps, it is taken to run what is not done.
+    let left = left.filter(|_| !known.is_empty());
+    left.map(|step| step.name).collect()
+}
+
+fn names(steps: &[Step]) -> Vec<StepName> {
+    steps.iter().map(|step| step.name.clone()).collect()
 }
 
 fn id_reused(manifest: &Manifest, history: &History, done: &[DoneStep]) -> Result<(), Refusal> {
@@ -272,6 +305,15 @@ fn again(
             "leave `--again` away (`mode: run`); for what failed or is unproven, use `--retry` (`mode: retry`)",
         ));
     }
+    Ok(not_done_again(request, history, done))
+}
+
+/// Parts the manifest's steps into those that this very authority has not done yet, and those that it has.
+fn not_done_again(
+    request: &Request,
+    history: &History,
+    done: &[DoneStep],
+) -> (Vec<Step>, Vec<DoneStep>) {
     let by_this: Vec<DoneStep> = history
         .epochs
         .iter()
@@ -283,7 +325,7 @@ fn again(
                 .cloned()
         })
         .collect();
-    Ok(not_done(manifest, &by_this))
+    not_done(&request.manifest, &by_this)
 }
 
 fn checked(manifest: &Manifest, todo: Vec<Step>) -> Result<Vec<Step>, Refusal> {

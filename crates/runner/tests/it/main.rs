@@ -9,7 +9,9 @@ mod races;
 use harbor::{Box_, harbour, open};
 use std::time::Duration;
 
-use migration::{CleanUpAxis, FirewallAxis, HealthAxis, JobAxis, LedgerOutcome, Reason, StepName};
+use migration::{
+    CleanUpAxis, Epoch, FirewallAxis, HealthAxis, JobAxis, LedgerOutcome, Reason, StepName,
+};
 
 const STEPS: &[(&str, &str)] = &[
     ("columns", "echo adding columns"),
@@ -338,6 +340,57 @@ async fn a_run_that_is_still_alive_is_followed_and_not_inserted_twice() {
     assert_eq!(ran_steps(&harbour), 1);
     let inserts = harbour.puts().iter().filter(|(jobs, _)| *jobs > 0).count();
     assert_eq!(inserts, 1);
+}
+
+/// A manifest that grew while an earlier run of it was under way is done only when all of it is.
+#[tokio::test(start_paused = true)]
+async fn what_the_followed_job_does_not_run_is_run_after_it() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    let grown = [STEPS[0], STEPS[1], ("indexes", "echo adding indexes")];
+    let ended = Box::pin(beside_a_live_run(&harbour, &grown)).await;
+    assert_eq!(ended.reason, Reason::Done);
+    let plan = ended.report.plan.unwrap();
+    let ran: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(ran, ["indexes"]);
+    let told = [(0, LedgerOutcome::Done), (1, LedgerOutcome::Done)];
+    assert_eq!(
+        harbour.ledger.told(),
+        told.map(|(epoch, ended)| (Epoch(epoch), Some(ended)))
+    );
+    assert_eq!(harbour.spec(), before);
+    assert_eq!(ran_steps(&harbour), 1);
+}
+
+/// What ran is what the script was when the job went in.
+#[tokio::test(start_paused = true)]
+async fn a_step_that_changed_while_its_job_was_followed_is_not_said_to_be_done() {
+    let harbour = harbour();
+    let changed = [STEPS[0], ("backfill", "echo filling in otherwise")];
+    let ended = Box::pin(beside_a_live_run(&harbour, &changed)).await;
+    assert_eq!(ended.reason, Reason::ChangedAfterDone);
+    let refusal = ended.report.refusal.unwrap();
+    assert!(refusal.message.contains("step `backfill`"), "{refusal}");
+    assert_eq!(
+        harbour.ledger.told(),
+        [(Epoch(0), Some(LedgerOutcome::Done))]
+    );
+}
+
+/// Runs these steps two minutes after another run began, which is still under way.
+async fn beside_a_live_run(harbour: &Box_, steps: &[(&str, &str)]) -> runner::Ended {
+    let next = open(harbour.world.clone(), harbour.ledger.clone());
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let mut request = harbour.request(steps);
+        request.authority = migration::Authority::parse("cli:2").unwrap();
+        request.nonce = migration::Nonce::parse("000000000000000000000000000000a2").unwrap();
+        runner::migrate(&next.harbor, request).await
+    };
+    let first = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(first.reason, Reason::Done, "{:#?}", first.report.verdict);
+    second
 }
 
 #[tokio::test(start_paused = true)]

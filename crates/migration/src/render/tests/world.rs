@@ -108,6 +108,7 @@ pub(super) fn ter235() -> Plan {
         entry: Entry::Fresh,
         authority: Authority::Merge(MERGED.to_owned()),
         already_done: Vec::new(),
+        left: Vec::new(),
         commit: Some(sha(MERGED)),
         image_digest: None,
         cluster: None,
