@@ -6,7 +6,8 @@
 //! does not make.
 
 use crate::choice::{
-    Act, Choice, Edit, FaultName, Position, Recovery, Setting, Steps, Wants, When, Who, word,
+    Act, Change, Choice, Edit, FaultName, Position, Recovery, Setting, Steps, Wants, When, Who,
+    word,
 };
 use crate::coverage::Coverage;
 use crate::invariants::{self, Violation};
@@ -165,6 +166,39 @@ pub(crate) fn scripts() -> Vec<Script> {
         (
             "a rollback click while the job runs",
             vec![after_put(105, Act::RollbackPinned)],
+        ),
+        (
+            "a rollback click that is taken back",
+            vec![
+                after_put(105, Act::RollbackPinned),
+                after_put(400, Act::RevertRollback),
+            ],
+        ),
+        (
+            "somebody takes the job out while it runs",
+            vec![after_put(105, Act::TakeOut)],
+        ),
+        (
+            "somebody cancels the deployment",
+            vec![after_put(60, Act::Cancel)],
+        ),
+        (
+            "the platform's API is down after the insert",
+            vec![after_put(5, Act::ApiDown(600))],
+        ),
+        (
+            "a platform that tells causes in a sentence only",
+            vec![
+                knob("cause_details", "\"omitted\""),
+                before("apps.update", 1, Act::Edit(Edit::Worker)),
+            ],
+        ),
+        (
+            "whoever comes later has a longer manifest",
+            vec![
+                Choice::Steps(Steps::SecondFails),
+                Choice::Changed(Change::Appended),
+            ],
         ),
         (
             "somebody edits the firewall",

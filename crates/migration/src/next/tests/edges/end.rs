@@ -313,3 +313,22 @@ fn an_edit_whose_return_is_refused_is_tried_again_for_ten_minutes_and_then_told(
     let told = verdict(next(&goal(), &at(world, "00:55:00")));
     assert_eq!(told.reason, Reason::EditOverwritten);
 }
+
+/// Its run may have died with the same removal under way.
+#[test]
+fn a_post_step_that_took_the_job_out_leaves_the_claim_to_whoever_proves_that() {
+    let world = in_ledger(vec![entry(7, "00:31:00", NONCE)]);
+    let recorded = Next::Do(Action::Record {
+        entry: EntryId(7),
+        outcome: LedgerOutcome::Done,
+    });
+    let mut post = in_mode(world.clone(), Mode::Post);
+    assert_eq!(verdict(next(&sweep(), &post)).reason, Reason::Cleaned);
+    post.doings.removals.clear();
+    assert_eq!(
+        next(&sweep(), &post),
+        recorded,
+        "it found the job taken out"
+    );
+    assert_eq!(next(&sweep(), &in_mode(world, Mode::Sweep)), recorded);
+}
