@@ -16,7 +16,7 @@ pub const SETTLE: Duration = minutes(3);
 /// [`SETTLE`] for it can be sure.
 pub const CLAIM_FRESH: Duration = minutes(1);
 /// How old it may be when the PUT is sent: the app is read once more in between. Whoever finds it older than that has
-/// stood still meanwhile, and sends nothing.
+/// stood still meanwhile, and sends nothing. With the longest HTTP deadline after it (60 s) it is within [`SETTLE`].
 pub const CLAIM_USABLE: Duration = Duration::from_secs(80);
 /// How long the ledger may take to list our own claim: one that is seen at the last moment is still to be used within
 /// [`CLAIM_FRESH`].

@@ -36,6 +36,12 @@ fn a_doubtful_update_is_waited_for_three_times_as_long_as_it_may_take() {
     assert_eq!(bounds::SETTLE, 3 * digitalocean::Deadlines::default().write);
 }
 
+#[test]
+fn a_claim_is_used_early_enough_for_its_update_to_arrive_before_others_give_it_up() {
+    let arrives = bounds::CLAIM_USABLE + digitalocean::Deadlines::default().write;
+    assert!(arrives < bounds::SETTLE, "{arrives:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_an_insert_that_never_arrived_a_re_run_inserts() {
     let harbour = harbour();
