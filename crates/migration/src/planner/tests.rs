@@ -724,6 +724,21 @@ fn an_epoch_in_the_app_is_followed_under_its_own_nonce() {
     );
 }
 
+/// Whatever is known of its end, it has to come out again.
+#[test]
+fn an_ended_epoch_whose_job_is_still_in_the_spec_is_followed() {
+    let past = Past::epoch(0);
+    let ended = World::new().ended(&past, LedgerOutcome::Done);
+    assert_eq!(
+        comes_to(&by("merge:fix"), &ended),
+        "done columns@e0+backfill@e0"
+    );
+    assert_eq!(
+        comes_to(&by("merge:fix"), &ended.job(past.job())),
+        "run e0 resumed columns+backfill by merge:first with theirs"
+    );
+}
+
 #[test]
 fn an_epoch_in_the_app_that_runs_other_steps_is_not_followed() {
     let past = Past::epoch(0);

@@ -47,11 +47,12 @@ pub(super) struct Chosen {
     pub(super) left: Vec<StepName>,
 }
 
-/// Returns the epoch whose job is in the app and whose end is not known, or whose deployment is not at its end: the
-/// job has to come out again, whatever is known of it.
+/// Returns the epoch whose job was put into the app and whose end is not known, or whose deployment is not at its end, or
+/// whose job still is in the spec: it has to come out again, whatever is known of it.
 pub(super) fn followed(history: &History) -> Option<&PastEpoch> {
     history.newest().filter(|newest| {
-        newest.inserted() && (newest.state == EpochState::Open || newest.in_flight)
+        newest.inserted()
+            && (newest.state == EpochState::Open || newest.in_flight || newest.in_spec)
     })
 }
 
