@@ -300,6 +300,26 @@ fn the_ledger_remembers_what_no_log_shows_any_more() {
 }
 
 /// A claim without an outcome may have its insert on its way: another's withdrawal says nothing about it.
+/// Whoever recorded it; a claim that was withdrawn says nothing of how the epoch ended.
+#[test]
+fn an_epoch_is_recorded_once_a_claim_of_it_has_its_end() {
+    let past = Past::epoch(0);
+    let recorded = |outcomes: &[Option<LedgerOutcome>]| {
+        let world = outcomes
+            .iter()
+            .cloned()
+            .fold(World::new(), |world, outcome| world.claim(&past, outcome));
+        epoch_0(&world.seen()).is_recorded()
+    };
+    assert!(!recorded(&[None]));
+    assert!(!recorded(&[Some(LedgerOutcome::Withdrawn), None]));
+    assert!(recorded(&[
+        Some(LedgerOutcome::Withdrawn),
+        Some(LedgerOutcome::Done)
+    ]));
+    assert!(recorded(&[Some(LedgerOutcome::NeverStarted)]));
+}
+
 #[test]
 fn a_withdrawal_ends_nothing_while_another_claim_is_open() {
     let past = Past::epoch(0);

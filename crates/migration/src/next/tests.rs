@@ -438,6 +438,10 @@ fn a_claim_that_grew_old_is_withdrawn_before_it_may_insert() {
         outcome: LedgerOutcome::Withdrawn,
     };
     assert_eq!(next(&goal(), &world), Next::Do(withdrawn));
+    // Decided in time, it may be used a little longer, for the app is read once more.
+    let made = world.doings.claim.unwrap();
+    assert!(made.is_usable(time("00:32:20")));
+    assert!(!made.is_usable(time("00:32:21")));
 }
 
 #[test]

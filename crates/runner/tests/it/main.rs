@@ -329,6 +329,9 @@ async fn a_run_that_is_still_alive_is_followed_and_not_inserted_twice() {
         second
     );
     assert_eq!(first.reason, Reason::Done);
+    for ended in [&first, &second] {
+        assert!(verdict(ended).facts.recorded, "by one of them");
+    }
     assert_eq!(
         second.reason,
         Reason::Done,
