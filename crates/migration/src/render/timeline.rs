@@ -130,14 +130,20 @@ fn planned(plan: &Plan) -> Words {
     } else {
         "steps "
     };
+    let after = if plan.left.is_empty() {
+        words![]
+    } else {
+        words!["; after it ", list(plan.left.iter().map(Part::from))]
+    };
     match plan.entry {
-        Entry::Fresh => words!["Planned ", noun, steps, " as job ", &plan.job()],
+        Entry::Fresh => words!["Planned ", noun, steps, " as job ", &plan.job(), after],
         Entry::Resumed => words![
             "Following job ",
             &plan.job(),
             " of an earlier run, with ",
             noun,
-            steps
+            steps,
+            after
         ],
     }
 }

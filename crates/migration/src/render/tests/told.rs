@@ -410,3 +410,20 @@ fn an_id_of_another_form_is_no_output() {
         assert_eq!(output(id), "", "{id}");
     }
 }
+
+/// Who sees that an earlier run's job is followed must not fear for the steps that it does not run.
+#[test]
+fn what_comes_after_the_plan_is_told_with_it() {
+    let step = |name| StepName::parse(name).unwrap();
+    let mut plan = ter235();
+    plan.entry = Entry::Resumed;
+    plan.left = vec![step("indexes"), step("totals")];
+    let event = Event {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        what: Happening::Planned(Box::new(plan)),
+    };
+    let line = render::terminal::line(&event, &Redactor::default()).unwrap();
+    let wanted =
+        "of an earlier run, with steps `columns` and `backfill`; after it `indexes` and `totals`";
+    assert!(line.ends_with(wanted), "{line}");
+}
