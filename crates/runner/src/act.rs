@@ -251,12 +251,13 @@ impl Writer {
         let what_for = WrittenFor::Repair(Fingerprint::without_secrets(&read));
         let (Sent::Ok(put) | Sent::Refused(put, _)) =
             self.put(&spec, what_for, now, world, tell).await;
-        if put.outcome != PutResult::NotApplied {
+        let done = match put.outcome {
+            PutResult::NotApplied => None,
+            PutResult::Ambiguous => Some("was sent to be put back"),
+            PutResult::Applied(_) => Some("is put back"),
+        };
+        if let Some(done) = done {
             let paths = lost.paths.join(", ");
-            let done = match put.outcome {
-                PutResult::Ambiguous => "was sent to be put back",
-                PutResult::Applied(_) | PutResult::NotApplied => "is put back",
-            };
             tell.warn(
                 &world.clock,
                 format_args!(

@@ -92,6 +92,8 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
         return refused(refusal, run.tell, &run.world);
     }
     let (mut again, mut replans) = (0, 0);
+    // The last plan that is done, where another one comes after it.
+    let mut last = None;
     while replans < REPLANS {
         let (plan, is_last) = match run.plan(harbor, request.clone()).await {
             Ok(Planned::Run(plan)) => {
@@ -100,7 +102,7 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
                 (plan, false)
             }
             Ok(planned @ (Planned::AlreadyDone(_) | Planned::AlreadyEnded(_))) => {
-                match run.last.take() {
+                match last.take() {
                     None => return settle(planned, &mut run.tell, &run.world),
                     // Another run did what was left. What is said of this run's own part must be true now.
                     Some(plan) => (plan, true),
@@ -125,7 +127,7 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
             continue;
         }
         if !is_last && !plan.left.is_empty() && verdict.reason == Reason::Done {
-            run.last = Some(plan);
+            last = Some(plan);
             continue;
         }
         return run.ended(verdict);
@@ -164,8 +166,6 @@ struct Run {
     pace: Pace,
     stop: StopSignal,
     begun: Instant,
-    /// The last plan that is done, where another one comes after it.
-    last: Option<Box<Plan>>,
 }
 
 impl Run {
@@ -182,7 +182,6 @@ impl Run {
             pace: harbor.pace,
             stop: harbor.stop.clone(),
             begun: Instant::now(),
-            last: None,
         }
     }
 

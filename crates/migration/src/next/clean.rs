@@ -133,11 +133,6 @@ pub(super) fn record(seen: &Observed, care: &Care) -> Option<Next> {
     if seen.doings.record_failures >= bounds::RECORD_TRIES || finish::stays_open(seen, care) {
         return None;
     }
-    // A post step does not wait for what it has sent. Its run may have died with the same removal under way, which may
-    // arrive over somebody's edit: whoever proves that the job is out looks for that, too, and closes the claim.
-    if seen.mode == Mode::Post && !seen.doings.removals.is_empty() {
-        return None;
-    }
     care.jobs.iter().find_map(|job| {
         let entry = entries
             .iter()

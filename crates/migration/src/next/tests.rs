@@ -392,6 +392,18 @@ fn an_older_open_claim_is_closed_with_what_its_job_is_proven_to_have_done() {
     );
 }
 
+/// Somebody scaled up; the insert of `job` had been made from what was before, and landed on it.
+fn edit_overwritten_by(job: Value) -> [Value; 4] {
+    let mut edited = deployment("d2", "SUPERSEDED", "00:30:30", &[]);
+    edited["spec"]["services"][0]["instance_count"] = json!(3);
+    [
+        deployment("d4", "ACTIVE", "00:32:00", &[]),
+        deployment("d3", "SUPERSEDED", "00:31:00", &[job]),
+        edited,
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ]
+}
+
 #[test]
 fn what_an_older_update_overwrote_is_put_back_before_its_claim_is_closed() {
     let mut plan = plan();
@@ -399,15 +411,7 @@ fn what_an_older_update_overwrote_is_put_back_before_its_claim_is_closed() {
     let goal = Goal::Migrate(Box::new(plan));
     let mut own = entry(7, "00:40:00", NONCE);
     own.claim.epoch = Epoch(1);
-    // Somebody scaled up; the insert of a run that died had been made from what was before, and landed on it.
-    let mut edited = deployment("d2", "SUPERSEDED", "00:30:30", &[]);
-    edited["spec"]["services"][0]["instance_count"] = json!(3);
-    let rows = [
-        deployment("d4", "ACTIVE", "00:32:00", &[]),
-        deployment("d3", "SUPERSEDED", "00:31:00", &[job(OTHER_NONCE)]),
-        edited,
-        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
-    ];
+    let rows = edit_overwritten_by(job(OTHER_NONCE));
     let entries = vec![entry(6, "00:30:00", OTHER_NONCE), own];
     let mut world = claimed(seen("00:40:00", &[], "d4", &rows), entries, 7);
     world.doings.claimed_removals.clear();
@@ -750,14 +754,7 @@ fn somebodys_failed_deployment_is_given_time_to_be_rolled_back_too() {
 /// is put back all the same.
 #[test]
 fn what_a_sweep_has_taken_out_stays_its_business() {
-    let mut edited = deployment("d2", "SUPERSEDED", "00:30:30", &[]);
-    edited["spec"]["services"][0]["instance_count"] = json!(3);
-    let rows = [
-        deployment("d4", "ACTIVE", "00:32:00", &[]),
-        deployment("d3", "SUPERSEDED", "00:31:00", &[job(NONCE)]),
-        edited,
-        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
-    ];
+    let rows = edit_overwritten_by(job(NONCE));
     let mut world = with_log(seen("00:33:00", &[], "d4", &rows), "d3", all_done());
     let sweep = Goal::Clean(CleanUp::default());
     let repair = Next::Do(Action::Repair(vec![job_name()]));

@@ -157,7 +157,7 @@ fn follow(request: &Request, history: &History, epoch: &PastEpoch) -> Result<Cho
     let done = history.done_steps();
     let (todo, already_done) = not_done(manifest, &done);
     Ok(Chosen {
-        left: left_by(request, history, epoch, &done),
+        left: left_by(request, history, epoch, (&done, &todo)),
         epoch: epoch.epoch,
         nonce: match (&epoch.record, epoch.claims.first()) {
             (Some(record), _) => record.nonce.clone(),
@@ -186,22 +186,22 @@ fn left_by(
     request: &Request,
     history: &History,
     epoch: &PastEpoch,
-    done: &[DoneStep],
+    (done, todo): (&[DoneStep], &[Step]),
 ) -> Vec<StepName> {
-    let (todo, counts) = match request.intent {
-        Intent::Check => return Vec::new(),
-        Intent::Run | Intent::Retry => (not_done(&request.manifest, done).0, true),
-        Intent::Again { .. } => (
-            not_done_again(request, history, done).0,
-            epoch.authority() == Some(&request.authority),
-        ),
-    };
     let known = epoch.steps();
-    let runs = |step: &Step| counts && known.contains(&step.reference());
-    let left = todo.into_iter().filter(|step| !runs(step));
     // Where its rows tell nothing of its steps, it is taken to run what is not done.
-    let left = left.filter(|_| !known.is_empty());
-    left.map(|step| step.name).collect()
+    if known.is_empty() || request.intent == Intent::Check {
+        return Vec::new();
+    }
+    let runs = |step: &Step| known.contains(&step.reference());
+    let mut asked = match request.intent {
+        Intent::Again { .. } => not_done_again(request, history, done).0,
+        Intent::Check | Intent::Run | Intent::Retry => todo.to_vec(),
+    };
+    let elses = matches!(request.intent, Intent::Again { .. })
+        && epoch.authority() != Some(&request.authority);
+    asked.retain(|step| elses || !runs(step));
+    names(&asked)
 }
 
 fn names(steps: &[Step]) -> Vec<StepName> {
