@@ -352,8 +352,8 @@ impl<'a> Judge<'a> {
                 .as_ref()
                 .and_then(|id| snapshots.get(id).cloned());
             match one.cause.1 {
-                // Nor does who takes such a rollback back choose anything but what the app was before it.
-                "MANUAL" if one.cause.0 == REVERTED => {
+                // A person chose that deployment as it really was, or what the app was before that.
+                kind if kind == "MANUAL_ROLLBACK" || one.cause.0 == REVERTED => {
                     wanted = without_ours(one.spec.as_ref().clone());
                 }
                 "MANUAL" => match edits.get(one.id.as_str()) {
@@ -364,8 +364,6 @@ impl<'a> Judge<'a> {
                     }
                     None => {}
                 },
-                // A person chose that deployment as it really was.
-                "MANUAL_ROLLBACK" => wanted = without_ours(one.spec.as_ref().clone()),
                 // Where it was our job that failed, the rollback is our doing and takes nobody's edit back.
                 "AUTO_ROLLBACK" if self.played.reverted && !self.failed_by_us(one, anew) => {
                     wanted = cloned.unwrap_or(wanted);

@@ -257,9 +257,13 @@ impl Hall {
         answer
     }
 
+    /// What one of the choices says.
+    fn chosen<T>(&self, says: impl FnMut(&Choice) -> Option<T>) -> Option<T> {
+        self.choices.lock().unwrap().iter().find_map(says)
+    }
+
     fn fault(&self, of: Who, call: &str, at: u32) -> Option<FaultName> {
-        let choices = self.choices.lock().unwrap();
-        choices.iter().find_map(|choice| match choice {
+        self.chosen(|choice| match choice {
             Choice::Fault {
                 of: who,
                 call: on,
@@ -281,8 +285,7 @@ impl Hall {
     }
 
     fn stall(&self, of: Who, call: &str, at: u32) -> Option<Duration> {
-        let choices = self.choices.lock().unwrap();
-        choices.iter().find_map(|choice| match choice {
+        self.chosen(|choice| match choice {
             Choice::Stall {
                 of: who,
                 call: on,
@@ -294,8 +297,7 @@ impl Hall {
     }
 
     fn kill(&self, of: Who, call: &str, at: u32) -> Option<Position> {
-        let choices = self.choices.lock().unwrap();
-        choices.iter().find_map(|choice| match choice {
+        self.chosen(|choice| match choice {
             Choice::Kill {
                 of: who,
                 call: on,
@@ -464,15 +466,18 @@ impl Process {
 
     /// Notes that a call was answered.
     fn answered(&self, place: usize, status: u16) {
-        if let Some(sent) = self.hall.journal.lock().unwrap().sent.get_mut(place) {
-            sent.answer = Some(status);
-        }
+        self.note(place, |sent| sent.answer = Some(status));
     }
 
     /// Notes that an answer came.
     pub(crate) fn replied(&self, place: usize, status: u16) {
+        self.answered(place, status);
+        self.note(place, |sent| sent.reply = Some(status));
+    }
+
+    fn note(&self, place: usize, write: impl FnOnce(&mut Sent)) {
         if let Some(sent) = self.hall.journal.lock().unwrap().sent.get_mut(place) {
-            (sent.answer, sent.reply) = (Some(status), Some(status));
+            write(sent);
         }
     }
 

@@ -98,21 +98,13 @@ pub(crate) enum StandsStill {
 }
 
 /// A ledger whose answers find their process asleep once.
-pub(crate) struct SleepersLedger {
+struct SleepersLedger {
     inner: MemoryLedger,
     stands_still: Mutex<Option<StandsStill>>,
     seconds: u64,
 }
 
 impl SleepersLedger {
-    pub(crate) fn new(inner: MemoryLedger, stands_still: StandsStill, seconds: u64) -> Self {
-        Self {
-            inner,
-            stands_still: Mutex::new(Some(stands_still)),
-            seconds,
-        }
-    }
-
     async fn sleep(&self) {
         *self.stands_still.lock().unwrap() = None;
         tokio::time::sleep(Duration::from_secs(self.seconds)).await;
@@ -154,6 +146,18 @@ impl Ledger for SleepersLedger {
     ) -> BoxFuture<'a, Result<(), LedgerError>> {
         self.inner.record(entry, outcome)
     }
+}
+
+/// A harbour whose process stands still once, for so many seconds.
+pub(crate) fn harbour_that_stands_still(stands_still: StandsStill, seconds: u64) -> Box_ {
+    let mut harbour = harbour();
+    let ledger = SleepersLedger {
+        inner: harbour.ledger.clone(),
+        stands_still: Mutex::new(Some(stands_still)),
+        seconds,
+    };
+    harbour.harbor.ledger = Some(Arc::new(ledger));
+    harbour
 }
 
 /// The simulator's own history of commits.

@@ -1,10 +1,9 @@
 //! Somebody else who pushes, edits, rolls back or runs a migration at the same time.
 
 use crate::crashes::swept;
-use crate::harbor::{self, Box_, SleepersLedger, StandsStill, harbour, open};
+use crate::harbor::{self, Box_, StandsStill, harbour, harbour_that_stands_still, open};
 use crate::{STEPS, again, newest_phase, push_when, ran_steps, verdict};
 use migration::{CleanUpAxis, Epoch, JobAxis, LedgerOutcome, Reason};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -28,10 +27,7 @@ fn carrier(harbour: &Box_) -> String {
 /// Whoever came meanwhile has waited for its claim, taken it for abandoned, and run everything.
 #[tokio::test(start_paused = true)]
 async fn a_process_that_stands_still_between_its_claim_and_its_insert_inserts_nothing() {
-    let mut harbour = harbour();
-    let ledger = harbour.ledger.clone();
-    let sleeper = SleepersLedger::new(ledger, StandsStill::BeforeItsInsert, 1800);
-    harbour.harbor.ledger = Some(Arc::new(sleeper));
+    let harbour = harbour_that_stands_still(StandsStill::BeforeItsInsert, 1800);
     let second = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         again(&harbour, "cli:2").await
@@ -46,10 +42,7 @@ async fn a_process_that_stands_still_between_its_claim_and_its_insert_inserts_no
 /// Others count from when it was written.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_its_process_learned_of_late_is_made_anew() {
-    let mut harbour = harbour();
-    let ledger = harbour.ledger.clone();
-    let sleeper = SleepersLedger::new(ledger, StandsStill::BeforeItsClaimIsKnown, 120);
-    harbour.harbor.ledger = Some(Arc::new(sleeper));
+    let harbour = harbour_that_stands_still(StandsStill::BeforeItsClaimIsKnown, 120);
     let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
     assert_eq!(ended.reason, Reason::Done);
     let wanted = [
