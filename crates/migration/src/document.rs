@@ -218,7 +218,8 @@ pub(crate) fn in_backticks<'a>(names: impl IntoIterator<Item = &'a str>) -> Stri
 }
 
 /// Returns a span as people say it, in whole minutes from a minute on: `45 s`, `30 min`, `2 h 5 min`.
-pub(crate) fn in_words(span: Duration) -> String {
+#[must_use]
+pub fn in_words(span: Duration) -> String {
     let seconds = span.as_secs();
     let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
     match (hours, minutes) {

@@ -35,7 +35,7 @@ mod wrapper;
 pub use baseline::*;
 pub use check::*;
 pub use config::*;
-pub use document::{FileError, FileKind, MAX_FILE_BYTES, NotText, Place, Problem};
+pub use document::{FileError, FileKind, MAX_FILE_BYTES, NotText, Place, Problem, in_words};
 pub use edit::*;
 pub use event::*;
 pub use evidence::*;

@@ -16,6 +16,9 @@ pub struct Observed {
     pub now: Timestamp,
     /// The platform's clock when this process first read it.
     pub since: Timestamp,
+    /// How long this process has stood still since then, in all, as a stopped process does or a suspended machine: what
+    /// the bounds of its own time do not count.
+    pub stood_still: Duration,
     /// What this process may do and how long it may take.
     pub mode: Mode,
     /// Whether it must end now.
@@ -51,6 +54,7 @@ impl Observed {
         Self {
             now,
             since: now,
+            stood_still: Duration::ZERO,
             mode,
             stop: None,
             app: AppView::Unreachable(now),

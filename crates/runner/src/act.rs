@@ -8,10 +8,11 @@ use digitalocean::{Client, Error, PutOutcome, WriteOutcome};
 use jiff::Timestamp;
 use migration::{
     Action, Claim, FirewallPolicy, FirewallView, Happening, JobName, LedgerOutcome, MadeClaim,
-    Plan, Put, PutRefused, PutResult, RECORD_VERSION, RunRecord, WrittenFor, Wrote, baseline,
-    extra_rules, insertion, lost_edits, removal, without_ours,
+    Plan, Put, PutRefused, PutResult, RECORD_VERSION, RunRecord, WrittenFor, Wrote, after,
+    baseline, bounds, extra_rules, insertion, lost_edits, removal, without_ours,
 };
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What may write to the world. A dry run has none.
 pub(crate) struct Writer {
@@ -150,6 +151,7 @@ impl Writer {
 
     /// Reads the app, edits its spec, PUTs it at once.
     async fn insert(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
+        let asked = Instant::now();
         let Some(app) = self.fresh(world, tell).await else {
             return;
         };
@@ -161,8 +163,10 @@ impl Writer {
             return;
         }
         let now = world.clock.reckoned();
+        // The answer says when it was given, and may have lain here unread since.
+        let latest = after(now, world.pace.platform(asked.elapsed()));
         let claim = world.seen.doings.claim.as_ref();
-        if !claim.is_some_and(|claim| claim.is_usable(now)) {
+        if !claim.is_some_and(|claim| claim.is_usable(latest)) {
             // This process stood still since the look, and by now another one may have taken its claim for abandoned.
             tracing::debug!("the claim is too old by the platform's clock; looking again");
             world.look_afresh();
@@ -269,8 +273,16 @@ impl Writer {
         world.seen.doings.repairs.push(put);
     }
 
+    /// Reads the app for the update that follows it at once; nothing where that can't be, or where the answer lay here unread
+    /// for longer than any request takes.
     async fn fresh(&self, world: &mut Observer, tell: &mut Teller) -> Option<App> {
+        let asked = Instant::now();
         match self.client.app(&self.app).await {
+            Ok(_) if world.pace.platform(asked.elapsed()) > bounds::BETWEEN_LOOKS => {
+                tracing::debug!("stood still since the app was read; looking again");
+                world.look_afresh();
+                None
+            }
             Ok(read) => {
                 world.clock.set(read.server_time);
                 Some(read.value)

@@ -213,14 +213,14 @@ impl Run {
             Goal::Clean(_) => None,
         };
         let mut effects = 0;
-        let end = self.end(plan.as_ref());
         loop {
             let mut stop = self.stop.clone();
+            let end = self.end(plan.as_ref());
             let step = self.step(&goal, plan.as_ref(), &mut effects);
             let why = tokio::select! {
                 biased;
                 () = stop.asked() => Stop::Signal,
-                () = tokio::time::sleep_until(end) => Stop::OutOfTime,
+                () = over(end) => Stop::OutOfTime,
                 ended = step => match ended {
                     Step::Again => continue,
                     Step::Replan => return None,
@@ -243,11 +243,19 @@ impl Run {
             (Mode::Post, _) => bounds::POST,
             (Mode::Main | Mode::Sweep, _) => bounds::SWEEP,
         };
+        let time = time + self.world.seen.stood_still;
         self.begun + self.pace.local(time) + bounds::LAST_REQUEST
     }
 
     async fn step(&mut self, goal: &Goal, plan: Option<&Plan>, effects: &mut u32) -> Step {
+        let stood_still = self.world.seen.stood_still;
         self.world.look(plan.map(|plan| &plan.request)).await;
+        if self.world.seen.stood_still > stood_still {
+            // What was looked at may be as old as that.
+            self.tell.stood_still(&self.world.seen, stood_still);
+            self.world.look_afresh();
+            return Step::Again;
+        }
         self.tell.phases(&self.world.seen, plan);
         if let Some(plan) = plan {
             self.tell.put_back(&self.world.seen, plan);
@@ -263,10 +271,11 @@ impl Run {
                     let places = left_to_a_person(goal, &self.world.seen);
                     self.tell.overwritten(self.world.seen.now, places);
                 }
+                // Logs have a pace of their own, and a busy app has dozens.
+                *effects += u32::from(!matches!(action, Action::FetchLog { .. }));
                 self.writer
                     .act(action, plan, &mut self.world, &mut self.tell)
                     .await;
-                *effects += 1;
                 if *effects > EFFECTS_IN_A_ROW {
                     // Once, and not after each of the next ones: a claim must be used within a minute.
                     *effects = 0;
@@ -313,6 +322,18 @@ impl Run {
             report: self.tell.report,
             reason,
         }
+    }
+}
+
+/// Waits until `end`. Whoever learns late that it is over has stood still, and looks once more before it ends: that look tells
+/// for how long.
+async fn over(mut end: Instant) {
+    loop {
+        tokio::time::sleep_until(end).await;
+        if end.elapsed() < bounds::POLL_MIN {
+            return;
+        }
+        end = Instant::now() + bounds::LAST_REQUEST;
     }
 }
 

@@ -4,10 +4,11 @@ use crate::poll::PlatformClock;
 use app_spec::{CommitSha, Deployment, DeploymentId, Phase, StepStatus};
 use jiff::Timestamp;
 use migration::{
-    Event, Happening, JobName, Observed, Plan, PutResult, Redactor, Report, Role, WaitFor, carried,
-    put_back,
+    Event, Happening, JobName, Observed, Plan, PutResult, Redactor, Report, Role, WaitFor, bounds,
+    carried, in_words, put_back,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How many events may wait for slow reporters; a run tells about forty.
@@ -74,6 +75,18 @@ impl Teller {
             self.tell(at, Happening::Waiting(sentence));
         }
         self.waiting = Some(what.clone());
+    }
+
+    /// Tells for how long the process stood still since `before` was counted.
+    pub(crate) fn stood_still(&mut self, seen: &Observed, before: Duration) {
+        let still = seen.stood_still.saturating_sub(before);
+        if still > bounds::POLL_MAX {
+            let sentence = self.redactor.text(format_args!(
+                "this process stood still for about {}, as on a suspended machine: what it knew was old, and is looked up again",
+                in_words(still)
+            ));
+            self.tell(seen.now, Happening::Warned(sentence));
+        }
     }
 
     /// Tells, once for each job, that the app is proven put back.

@@ -4,7 +4,7 @@
 
 use crate::driver::Harbor;
 use crate::ledger::{Ledger, LedgerError, Lineage};
-use crate::poll::PlatformClock;
+use crate::poll::{Pace, PlatformClock};
 use app_spec::{App, AppId, Deployment, DeploymentId};
 use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
@@ -17,6 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Where a deployment is among those of the same second.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Newer,
+    Listed(usize),
+    Older,
+}
 
 /// How many of the newest deployments are read at each look after the first; a busy app makes a few per run.
 const NEWEST: u16 = 20;
@@ -49,7 +57,8 @@ pub(crate) struct Observer {
     pub(crate) seen: Observed,
     /// Keys that the goal names; others are found in the app.
     keys: BTreeSet<Key>,
-    looked_back: bool,
+    /// The deployments of all lists that were taken in: without a gap, from the newest of the last list back.
+    listed: BTreeSet<DeploymentId>,
     /// The deployments in the app's slots, when it was last read.
     slots: Vec<DeploymentId>,
     /// Since when the app is answered with 404, and not once with itself.
@@ -61,6 +70,9 @@ pub(crate) struct Observer {
     pub(crate) ledger_due: bool,
     /// Whether the last look read it.
     ledger_read: bool,
+    pub(crate) pace: Pace,
+    /// The platform's clock at the last look.
+    looked: Option<Timestamp>,
     /// The outcomes that this process has recorded.
     closed: BTreeMap<EntryId, LedgerOutcome>,
     /// Why the ledger gave no answer, for the message.
@@ -81,13 +93,15 @@ impl Observer {
             clock: PlatformClock::new(harbor.pace),
             seen: Observed::nothing(Timestamp::UNIX_EPOCH, Mode::Main),
             keys: BTreeSet::new(),
-            looked_back: false,
+            listed: BTreeSet::new(),
             slots: Vec::new(),
             missing_since: None,
             app_read: None,
             believing: false,
             ledger_due: true,
             ledger_read: false,
+            pace: harbor.pace,
+            looked: None,
             closed: BTreeMap::new(),
             ledger_error: None,
             platform_error: None,
@@ -135,6 +149,18 @@ impl Observer {
         if let Some(request) = request {
             self.read_lineage(request).await;
         }
+        self.count_what_it_stood_still();
+    }
+
+    /// Counts what passed since the last look by the platform's clock beyond what anything of ours takes. (By this machine's
+    /// clock nothing passes while it is suspended.)
+    fn count_what_it_stood_still(&mut self) {
+        let now = self.clock.now();
+        if let (Some(looked), Some(now)) = (self.looked, now) {
+            let awake = self.pace.between_looks(bounds::POLL_MAX) + bounds::BETWEEN_LOOKS;
+            self.seen.stood_still += elapsed(looked, now).saturating_sub(awake);
+        }
+        self.looked = now;
     }
 
     /// Whether the app was not read at the last look, because its deployments showed nothing new.
@@ -196,26 +222,15 @@ impl Observer {
         self.platform_error = Some(error);
     }
 
-    /// Reads the deployments: far back at the first look, the newest after that, and by id what the list leaves out.
+    /// Reads the deployments: the newest, farther back where those do not reach what is known, and by id what the list
+    /// leaves out.
     async fn deployments(&mut self) -> Result<News, Error> {
-        let mut rows = if self.looked_back {
-            let page = Page {
-                number: 1,
-                per_page: NEWEST,
-            };
-            let read = self.client.deployments(&self.app, page).await?;
-            self.clock.set(read.server_time);
-            read.value.items
-        } else {
-            let rows = self
-                .client
-                .deployments_back(&self.app, LOOK_BACK_PAGES)
-                .collect()
-                .await?
-                .deployments;
-            self.looked_back = true;
-            rows
-        };
+        let mut rows = self.newest().await?;
+        if !rows.iter().any(|row| self.listed.contains(&row.id)) {
+            // The first look, or more was deployed since the last one than the newest tell.
+            let back = self.client.deployments_back(&self.app, LOOK_BACK_PAGES);
+            rows = back.collect().await?.deployments;
+        }
         let listed: Vec<DeploymentId> = rows.iter().map(|row| row.id.clone()).collect();
         for id in self.known_ids() {
             let listed = rows.iter().any(|row| row.id == id);
@@ -234,7 +249,23 @@ impl Observer {
             }
         }
         self.complete(&mut rows).await?;
-        Ok(self.merge(rows, &listed))
+        let news = self.merge(rows, &listed);
+        self.listed.extend(listed);
+        Ok(news)
+    }
+
+    /// Reads the newest deployments, where older ones are known.
+    async fn newest(&mut self) -> Result<Vec<Deployment>, Error> {
+        if self.listed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let page = Page {
+            number: 1,
+            per_page: NEWEST,
+        };
+        let read = self.client.deployments(&self.app, page).await?;
+        self.clock.set(read.server_time);
+        Ok(read.value.items)
     }
 
     /// Deployments that are known to exist whether or not the list shows them: those that updates of this process made, and
@@ -327,11 +358,17 @@ impl Observer {
         let unlisted = self.seen.deployments.iter().filter(unlisted);
         self.seen.unlisted = unlisted.map(|one| one.id.clone()).collect();
         // Times are cut to the second, and the order of writes matters within one, too: the list knows it. What it does
-        // not show yet is newer than what it does.
-        let place = |one: &Deployment| listed.iter().position(|id| *id == one.id);
-        self.seen
-            .deployments
-            .sort_by_key(|one| (std::cmp::Reverse(one.created_at), place(one)));
+        // not show yet is newer than what it does, and what it does not reach any more is older.
+        let made = |id: &DeploymentId| self.seen.deployments.iter().find(|one| one.id == *id);
+        let reaches = listed.last().and_then(made).map(|last| last.created_at);
+        let known = &self.listed;
+        let place = |one: &Deployment| match listed.iter().position(|id| *id == one.id) {
+            Some(place) => Place::Listed(place),
+            None if known.contains(&one.id) && Some(one.created_at) <= reaches => Place::Older,
+            None => Place::Newer,
+        };
+        let deployments = &mut self.seen.deployments;
+        deployments.sort_by_key(|one| (std::cmp::Reverse(one.created_at), place(one)));
         news
     }
 

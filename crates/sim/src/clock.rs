@@ -43,6 +43,11 @@ impl Clock {
         later(self.start, self.base.elapsed().mul_f64(self.pace))
     }
 
+    /// Lets so much simulated time pass at once.
+    pub(crate) fn skip(&mut self, span: Duration) {
+        self.start = later(self.start, span);
+    }
+
     /// Returns how many simulated seconds pass in one second.
     #[must_use]
     pub fn pace(&self) -> f64 {

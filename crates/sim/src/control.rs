@@ -14,6 +14,7 @@ use crate::world::{Execution, State, World};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Whether a rollback pins the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,11 @@ impl World {
     #[must_use]
     pub fn public_base(&self) -> String {
         self.with(|state| state.public_base.clone())
+    }
+
+    /// Lets so much simulated time pass at once, as for whoever was suspended meanwhile: by `tokio::time` nothing passed.
+    pub fn skip(&self, span: Duration) {
+        self.at_now(|state| state.clock.skip(span));
     }
 
     /// Replaces what carries jobs out; the default runs real processes.

@@ -68,6 +68,9 @@ pub const POST: Duration = minutes(4);
 pub const SWEEP: Duration = minutes(60);
 /// How much longer than its time a process may take to end: one last request that gets no answer.
 pub const LAST_REQUEST: Duration = Duration::from_secs(40);
+/// How much more than the longest pause may pass between two looks of a process that does not stand still: requests that
+/// fail again and again, each with the wait that the platform asks for.
+pub const BETWEEN_LOOKS: Duration = minutes(5);
 /// How long a job may be in the spec without a deployment that carries it being listed (lists may lag by 30 s).
 pub const LIST_LAG: Duration = minutes(1);
 /// How often the ledger is asked to take an outcome.
@@ -112,8 +115,16 @@ pub fn elapsed(earlier: Timestamp, later: Timestamp) -> Duration {
 /// Returns when the run is over.
 #[must_use]
 pub fn deadline(seen: &Observed, plan: &Plan) -> Timestamp {
-    match seen.mode {
-        Mode::Main | Mode::Sweep => after(seen.since, plan.request.settings.deadline),
-        Mode::Post => after(seen.since, POST),
-    }
+    awake(
+        seen,
+        match seen.mode {
+            Mode::Main | Mode::Sweep => plan.request.settings.deadline,
+            Mode::Post => POST,
+        },
+    )
+}
+
+/// Returns when this process has been awake for `span`.
+pub(super) fn awake(seen: &Observed, span: Duration) -> Timestamp {
+    after(after(seen.since, span), seen.stood_still)
 }

@@ -313,36 +313,35 @@ impl Care {
         if seen.now >= self.deadline {
             return None;
         }
-        for (deployment, job) in self.carriers(seen) {
-            if Self::live(deployment, job, seen) {
-                continue;
-            }
-            match proof(deployment, &job.name, &job.steps, job.mode, seen) {
-                Proof::Pending => {}
-                Proof::Nothing(_)
-                | Proof::Done
-                | Proof::Failed { .. }
-                | Proof::Refused { .. }
-                | Proof::Unproven { .. } => continue,
-            }
-            let fetch = Action::FetchLog {
-                job: job.name.clone(),
-                deployment: deployment.id.clone(),
+        let carriers = self.carriers(seen).into_iter();
+        let pending = carriers.filter(|(deployment, job)| {
+            !Self::live(deployment, job, seen)
+                && match proof(deployment, &job.name, &job.steps, job.mode, seen) {
+                    Proof::Pending => true,
+                    Proof::Nothing(_)
+                    | Proof::Done
+                    | Proof::Failed { .. }
+                    | Proof::Refused { .. }
+                    | Proof::Unproven { .. } => false,
+                }
+        });
+        // All of them at once: a busy app may have made dozens of copies of the job.
+        let due = pending.filter_map(|(deployment, job)| {
+            let (job, deployment) = (job.name.clone(), deployment.id.clone());
+            let log = seen.logs.get(&(job.clone(), deployment.clone()));
+            let due = match log {
+                None => seen.now,
+                Some(log) if log.tries >= tries => return None,
+                Some(log) => after(log.first_asked, bounds::LOG_EVERY * log.tries),
             };
-            let Some(log) = seen.logs.get(&(job.name.clone(), deployment.id.clone())) else {
-                return Some(Next::Do(fetch));
-            };
-            if log.tries >= tries {
-                continue;
-            }
-            let due = after(log.first_asked, bounds::LOG_EVERY * log.tries);
-            return Some(if seen.now >= due {
-                Next::Do(fetch)
-            } else {
-                wait(WaitFor::Log, elapsed(seen.now, due), due)
-            });
-        }
-        None
+            Some((due, Action::FetchLog { job, deployment }))
+        });
+        let (due, fetch) = due.min_by_key(|(due, _)| *due)?;
+        Some(if seen.now >= due {
+            Next::Do(fetch)
+        } else {
+            wait(WaitFor::Log, elapsed(seen.now, due), due)
+        })
     }
 
     /// The newest deployment, whosever it is, failed after its build: the platform may roll back, as a deployment of its
@@ -413,14 +412,18 @@ impl Care {
         if seen.mode == Mode::Post {
             return None;
         }
-        let since = seen.doings.removals.last().map_or(seen.since, |put| put.at);
+        let flying = seen.deployments.iter().find(|one| one.phase.is_in_flight());
+        let sent = seen.doings.removals.last().map_or(seen.since, |put| put.at);
+        // The update may have lain here before it went out.
+        let since = flying
+            .and_then(|one| one.created_at)
+            .map_or(sent, |made| made.max(sent));
         let until = after(since, bounds::CLEAN_UP);
-        let flying = seen.deployments.iter().any(|one| one.phase.is_in_flight());
-        if flying && seen.now < until {
+        if flying.is_some() && seen.now < until {
             return Some(wait(WaitFor::CleanUp, bounds::poll(since, seen.now), until));
         }
         let carrying = self.live_carrying(app, seen);
-        if carrying.is_empty() || flying || app.pinned.is_some() {
+        if carrying.is_empty() || flying.is_some() || app.pinned.is_some() {
             return None;
         }
         self.remove(carrying, seen)

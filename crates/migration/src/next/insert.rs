@@ -24,7 +24,8 @@ pub(super) fn next(plan: &Plan, seen: &Observed, care: &Care) -> Next {
     if !may_insert(seen.mode) {
         return end(plan, seen, care, Reason::Skipped);
     }
-    if elapsed(seen.now, care.deadline) < time_needed(plan) {
+    // What it stood still is its own again for the clean-up only: nobody expects an insert hours later.
+    if elapsed(after(seen.now, seen.stood_still), care.deadline) < time_needed(plan) {
         return end(plan, seen, care, Reason::Deadline);
     }
     if let Some(refused) = &seen.doings.insert_refused {

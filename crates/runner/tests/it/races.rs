@@ -39,6 +39,38 @@ async fn a_process_that_stands_still_between_its_claim_and_its_insert_inserts_no
     assert_eq!(reasons, (Reason::AlreadyDone, Reason::Done));
 }
 
+/// Its own time is over by then, and nobody expects an insert any more.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stands_still_past_its_deadline_before_its_insert_inserts_nothing() {
+    let harbour = harbour_that_stands_still(StandsStill::BeforeItsInsert, 5 * 3600);
+    let ended = runner::migrate(&harbour.harbor, harbour.request(STEPS)).await;
+    assert_eq!(ended.reason, Reason::Deadline);
+    assert_eq!(harbour.puts(), []);
+}
+
+/// By its own monotonic clock nothing of that has passed.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_suspended_past_its_deadline_takes_its_job_out() {
+    let harbour = harbour();
+    let before = harbour.spec();
+    let suspended = async {
+        while harbour.puts().is_empty() {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        harbour.world.skip(Duration::from_secs(5 * 3600));
+    };
+    let run = runner::migrate(&harbour.harbor, harbour.request(STEPS));
+    let (ended, ()) = tokio::join!(run, suspended);
+    assert_eq!(ended.reason, Reason::Done, "{:#?}", verdict(&ended));
+    assert_eq!(harbour.spec(), before);
+    assert_eq!(ran_steps(&harbour), 1);
+    let told = &ended.report.warnings;
+    let told = told
+        .iter()
+        .filter(|one| one.as_str().contains("stood still"));
+    assert_eq!(told.count(), 1);
+}
+
 /// Others count from when it was written.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_its_process_learned_of_late_is_made_anew() {

@@ -109,6 +109,36 @@ fn a_deployment_that_has_not_reached_its_job_is_cancelled_when_the_clean_up_must
     );
 }
 
+/// Whoever has slept through the deadline is given back what it slept, and takes its job out in it.
+#[test]
+fn what_a_process_stood_still_counts_against_no_bound_of_its_own() {
+    let building = under_way("BUILDING", "PENDING", None, "03:00:00");
+    let running = under_way("DEPLOYING", "RUNNING", Some("03:00:00"), "02:50:00");
+    let clean = Goal::Clean(CleanUp {
+        running: Running::Await,
+        ..CleanUp::default()
+    });
+    // 110 minutes for the run, 60 for the sweep; ten of each are for the clean-up.
+    for (goal, mode, slept, reserve, end) in [
+        (goal(), Mode::Main, 60 * 60, "03:10:00", "03:20:00"),
+        (clean.clone(), Mode::Sweep, 110 * 60, "03:10:00", "03:20:00"),
+        (clean, Mode::Post, 156 * 60, "03:09:00", "03:10:00"),
+    ] {
+        let slept = |world: &Observed, now: &str| Observed {
+            stood_still: Duration::from_secs(slept),
+            ..in_mode(at(world.clone(), now), mode)
+        };
+        let waits = next(&goal, &slept(&building, "03:08:59"));
+        assert_eq!(waits_for(&waits), &WaitFor::Job(d("d2"), Phase::Building));
+        assert_eq!(wait_of(&waits).until, time(reserve));
+        assert_eq!(next(&goal, &slept(&building, reserve)), cancel());
+        let waits = next(&goal, &slept(&running, "03:09:59"));
+        assert_eq!(waits_for(&waits), &WaitFor::Job(d("d2"), Phase::Deploying));
+        let ended = verdict(next(&goal, &slept(&running, end)));
+        assert_eq!(ended.job, JobAxis::Running);
+    }
+}
+
 #[test]
 fn a_short_run_keeps_half_of_its_time_for_the_clean_up() {
     let mut plan = plan();
@@ -215,6 +245,43 @@ fn an_insert_that_no_deployment_shows_yet_is_given_a_minute() {
     // Where nothing is, nothing is waited for.
     let ended = verdict(next(&sweep(), &sweeping(quiet("00:30:10"))));
     assert_eq!(ended.reason, Reason::Cleaned);
+}
+
+/// One after the other they would keep the job in a busy app for a minute each.
+#[test]
+fn the_logs_of_all_copies_of_a_job_are_asked_for_at_once() {
+    let jobs = [job(NONCE)];
+    let rows = [
+        deployment("d3", "ACTIVE", "00:33:00", &jobs),
+        deployment("d2", "SUPERSEDED", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let asked = |logs: &[(&str, &str, u32)], now| {
+        let mut world = inserted(seen(now, &jobs, "d3", &rows), "00:31:00", ours());
+        for (deployment, first_asked, tries) in logs {
+            let view = LogView {
+                evidence: Evidence::default(),
+                tries: *tries,
+                first_asked: time(first_asked),
+                read: LogRead::Absent,
+            };
+            world.logs.insert((job_name(), d(deployment)), view);
+        }
+        next(&goal(), &world)
+    };
+    let fetch = |deployment| {
+        let (job, deployment) = (job_name(), d(deployment));
+        Next::Do(Action::FetchLog { job, deployment })
+    };
+    assert_eq!(asked(&[], "00:42:00"), fetch("d2"));
+    let first = ("d2", "00:42:00", 1);
+    assert_eq!(asked(&[first], "00:42:01"), fetch("d3"));
+    let both = [first, ("d3", "00:42:01", 1)];
+    let waits = asked(&both, "00:42:02");
+    assert_eq!(wait_of(&waits).until, time("00:42:15"));
+    assert_eq!(asked(&both, "00:42:15"), fetch("d2"));
+    let given_up = [("d2", "00:42:00", 4), ("d3", "00:42:01", 3)];
+    assert_eq!(asked(&given_up, "00:42:46"), fetch("d3"));
 }
 
 #[test]

@@ -24,6 +24,19 @@ fn nothing_is_inserted_that_may_not_end_before_the_deadline() {
     assert_eq!(ended.reason, Reason::Deadline);
 }
 
+/// Nobody expects an insert hours after a laptop was closed.
+#[test]
+fn what_a_process_stood_still_is_not_its_own_for_an_insert() {
+    let slept = |now, minutes: u64| Observed {
+        stood_still: Duration::from_secs(minutes * 60),
+        ..quiet(now)
+    };
+    let claims = next(&goal(), &slept("01:48:00", 60));
+    assert_eq!(claims, Next::Do(Action::Claim));
+    let ended = verdict(next(&goal(), &slept("01:48:01", 60)));
+    assert_eq!(ended.reason, Reason::Deadline);
+}
+
 #[test]
 fn another_migrations_job_owns_the_app_and_another_epoch_is_planned_again() {
     let rows = [deployment("d1", "ACTIVE", "00:10:00", &[])];

@@ -5,24 +5,28 @@ use super::*;
 #[test]
 fn the_deployment_without_the_job_is_given_half_an_hour() {
     let jobs = [job(NONCE)];
-    let rows = [
-        deployment("d3", "BUILDING", "00:42:00", &[]),
-        deployment("d2", "ACTIVE", "00:31:00", &jobs),
-        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
-    ];
-    let world = |now| {
+    let world = |sent, now| {
+        let rows = [
+            deployment("d3", "BUILDING", "00:42:00", &[]),
+            deployment("d2", "ACTIVE", "00:31:00", &jobs),
+            deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+        ];
         let world = seen(now, &[], "d2", &rows);
         let mut world = with_log(inserted(world, "00:31:00", ours()), "d2", all_done());
-        world.doings.removals = vec![removal("00:42:00", PutResult::Applied(Some(d("d3"))))];
+        world.doings.removals = vec![removal(sent, PutResult::Applied(Some(d("d3"))))];
         world
     };
-    let waits = next(&goal(), &world("01:11:59"));
-    assert_eq!(waits_for(&waits), &WaitFor::CleanUp);
-    let ended = verdict(next(&goal(), &world("01:12:00")));
-    assert_eq!(
-        (ended.clean_up, ended.reason),
-        (CleanUpAxis::Sent, Reason::CleanUpNotProven)
-    );
+    // Also where the update lay here for a while before it went out.
+    for sent in ["00:42:00", "00:35:00"] {
+        let waits = next(&goal(), &world(sent, "01:11:59"));
+        assert_eq!(waits_for(&waits), &WaitFor::CleanUp);
+        assert_eq!(wait_of(&waits).until, time("01:12:00"));
+        let ended = verdict(next(&goal(), &world(sent, "01:12:00")));
+        assert_eq!(
+            (ended.clean_up, ended.reason),
+            (CleanUpAxis::Sent, Reason::CleanUpNotProven)
+        );
+    }
 }
 
 #[test]
