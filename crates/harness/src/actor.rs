@@ -35,6 +35,13 @@ pub(crate) fn perform(hall: &Arc<Hall>, act: Act) -> bool {
                 .map(drop)
                 .map_err(|error| error.to_string())
         }
+        Act::Busy(times) => {
+            for minute in 1..=times {
+                let after = Duration::from_secs(60 * u64::from(minute));
+                hall.later(after, Act::Push);
+            }
+            Ok(())
+        }
         Act::Edit(edit) => world
             .edit_spec(APP_NAME, HUMAN, |spec| apply(edit, spec))
             .map(|id| wrote = Some((id, Wrote::Fresh(edit))))
@@ -109,6 +116,10 @@ pub(crate) fn perform(hall: &Arc<Hall>, act: Act) -> bool {
         Act::ApiDown(seconds) => api_answers(hall, FaultName::Http500, seconds),
         Act::ApiBusy(seconds) => api_answers(hall, FaultName::Http429Bare, seconds),
         Act::Interrupt => interrupt(hall),
+        Act::Suspend(seconds) => {
+            world.skip(Duration::from_secs(seconds));
+            Ok(())
+        }
     };
     if let Err(why) = outcome {
         what.push_str(&format!(" (refused: {why})"));

@@ -79,9 +79,7 @@ impl Book {
         stale: impl FnOnce() -> T,
     ) -> Result<T, LedgerError> {
         let arrived = self.arrive(call, effect, stale);
-        let answer = self.process.travelling(arrived).await;
-        self.process.stand_still(call).await;
-        answer
+        self.process.travelling(call, arrived).await
     }
 
     /// Lets one call have its effect as often, and tell its answer as well, as was chosen.

@@ -41,12 +41,12 @@ pub(crate) enum Choice {
         /// Where in the call.
         at: Position,
     },
-    /// A process stands still once the ledger has answered it: a closed laptop, a paused machine. What it had
-    /// looked at before is old when it goes on.
+    /// A process stands still once a call of its was answered: a stopped process, a paused container. What it had
+    /// looked at before, that answer with it, is old when it goes on.
     Stall {
         /// Which process.
         of: Who,
-        /// After which call of the ledger.
+        /// After which call.
         call: String,
         /// The how-manieth of these calls of that process, from 1.
         nth: u32,
@@ -76,6 +76,9 @@ pub(crate) enum Choice {
     },
     /// Whoever comes after the first runner brings another manifest.
     Changed(Change),
+    /// Whoever comes after the first runner has a config that differs in this from the first runner's: what that one set
+    /// it does not, and the other way round.
+    Reconfigured(Setting),
     /// Forty days later somebody rolls the app back to a deployment that carried the job.
     LateRollback,
     /// Our processes look so many times more rarely than usual, so that more happens between two looks.
@@ -281,6 +284,8 @@ pub(crate) enum Act {
     ReAdd(Edit),
     /// Deploys the app as it is once more.
     Redeploy,
+    /// Pushes a commit each minute, so many times.
+    Busy(u32),
     /// Rolls back to the good deployment before the live one; the app stays pinned.
     RollbackPinned,
     /// The same, committed at once.
@@ -313,6 +318,9 @@ pub(crate) enum Act {
     ApiBusy(u64),
     /// The first runner gets SIGINT.
     Interrupt,
+    /// The machine that our processes run on is suspended for so many seconds, a closed laptop: by its own monotonic clock
+    /// nothing of that passes.
+    Suspend(u64),
 }
 
 /// An edit that somebody else makes.

@@ -92,7 +92,9 @@ impl Coverage {
     /// Counts one run.
     pub(crate) fn count(&mut self, played: &Played) {
         for sent in &played.journal.sent {
-            if let Some(fault) = sent.fault {
+            if let Some(fault) = sent.fault
+                && !sent.for_everybody
+            {
                 self.add("fault", format!("{} {}", sent.call, word(&fault)));
             }
             if let Some(at) = sent.killed {

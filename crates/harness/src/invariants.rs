@@ -11,8 +11,8 @@ use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
 use jiff::{SignedDuration, Timestamp};
 use migration::{
-    Authority, CleanUpAxis, Event, Happening, HealthAxis, JobAxis, JobName, Reason, RunMode,
-    RunRecord,
+    Authority, CleanUpAxis, Event, FirewallAxis, Happening, HealthAxis, JobAxis, JobName, Reason,
+    RunMode, RunRecord,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ pub(crate) struct Violation {
 const CALLS: usize = 300;
 /// How many more for each deployment of somebody else's that it waits for.
 const WAITED: usize = 60;
+/// How many more for each older one with a job of ours, whose log is asked for eight times, with a look before each.
+const COPIED: usize = 16;
 /// How many more for each that failed: itself, and a look before it is made again.
 const AGAIN: usize = 3;
 /// How much longer than its deadline a run may take: one last request's own deadline.
@@ -63,6 +65,7 @@ pub(crate) fn check(played: &Played) -> Vec<Violation> {
     for gone in &played.gone {
         judge.put_back(gone);
         judge.truth(gone);
+        judge.what_it_says_of_the_firewall(gone);
         judge.ends(gone);
         judge.in_spite_of_the_ledger(gone);
     }
@@ -552,8 +555,10 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let limit = env("HARBOR_PILOT_NOT_AFTER").and_then(|limit| limit.parse::<i64>().ok());
-            let latest = sent.at.as_second() + 4 * 3600;
-            if limit.is_none_or(|limit| limit > latest || limit < sent.at.as_second()) {
+            // An update that lay here meanwhile carries a lease that may be over.
+            let still = self.stood_still(sent.who).as_secs().cast_signed();
+            let times = sent.at.as_second() - still..=sent.at.as_second() + 4 * 3600;
+            if !limit.is_some_and(|limit| times.contains(&limit)) {
                 broken.push((
                     "I4 lease",
                     format!("the lease of {new:?} ends at {limit:?}"),
@@ -702,7 +707,8 @@ impl<'a> Judge<'a> {
             let Some(looked) = looks.find(|sent| {
                 // The platform's clock is told in whole seconds.
                 let before = sent.at < at + SignedDuration::from_secs(1);
-                sent.process == gone.number && sent.call == "apps.get" && before
+                let looks = matches!(sent.call, "apps.get" | "deployments.list");
+                sent.process == gone.number && looks && before
             }) else {
                 continue;
             };
@@ -902,7 +908,7 @@ impl<'a> Judge<'a> {
             )
         };
         self.played.choices.iter().any(down)
-            || !self.stood_still(gone).is_zero()
+            || !self.stood_still(gone.who).is_zero()
             || journal.acts.iter().any(|(at, _)| of_late(*at))
             || journal
                 .sent
@@ -911,17 +917,72 @@ impl<'a> Judge<'a> {
             || self.all_deployments().any(|one| of_late(one.created_at))
     }
 
-    /// How long a process stood still, at most.
-    fn stood_still(&self, gone: &Gone) -> Duration {
+    /// How long a process stood still, with its machine or alone, at most.
+    fn stood_still(&self, who: Who) -> Duration {
         let chosen = self
             .played
             .choices
             .iter()
             .filter_map(|choice| match choice {
-                Choice::Stall { of, seconds, .. } if *of == gone.who => Some(*seconds),
+                Choice::Stall { of, seconds, .. } if *of == who => Some(*seconds),
+                Choice::Act {
+                    act: Act::Suspend(seconds),
+                    ..
+                } => Some(*seconds),
                 _ => None,
             });
         Duration::from_secs(chosen.sum())
+    }
+
+    /// C6: what a run says about the firewall is what its last read of it showed.
+    fn what_it_says_of_the_firewall(&mut self, gone: &Gone) {
+        let verdict = gone
+            .ended
+            .as_ref()
+            .and_then(|ended| ended.report.verdict.as_ref());
+        let Some(verdict) = verdict else { return };
+        let sent = &self.played.journal.sent;
+        let calls = |call: &'static str| sent.iter().filter(move |sent| sent.call == call);
+        let mut reads = calls("databases.firewall").filter(|sent| sent.process == gone.number);
+        let Some(read) = reads.rfind(|sent| sent.reply == Some(200)) else {
+            return;
+        };
+        let mut writes = calls("databases.put_firewall").chain([read]);
+        if writes.any(|sent| sent.fault.is_some() || sent.killed.is_some()) {
+            return;
+        }
+        let added = self.played.journal.acts.iter();
+        let added = added
+            .filter(|(_, what)| what == "firewall-rule")
+            .map(|(at, _)| *at);
+        let restored = calls("databases.put_firewall").filter(|sent| sent.answer == Some(204));
+        let changes = added
+            .map(|at| (at, true))
+            .chain(restored.map(|sent| (sent.at, false)));
+        let (mut extra, mut last) = (self.played.has(Setting::Restore), None);
+        for (at, adds) in changes.collect::<BTreeMap<Timestamp, bool>>() {
+            if at > read.at {
+                break;
+            }
+            (extra, last) = (adds, Some(at));
+        }
+        let says = verdict.firewall;
+        let holds = match says {
+            FirewallAxis::AsAsked | FirewallAxis::Restored => !extra,
+            FirewallAxis::Drifted => extra,
+            FirewallAxis::Failed | FirewallAxis::NotChecked => true,
+        };
+        // Within one instant either may have come first.
+        if !holds && last != Some(read.at) {
+            self.broke(
+                "C6 firewall",
+                format!(
+                    "{} says {says:?}, and another rule {}",
+                    gone.role,
+                    if extra { "was there" } else { "was not" }
+                ),
+            );
+        }
     }
 
     /// C7 and C12: it ends, in time and with few calls.
@@ -935,7 +996,7 @@ impl<'a> Judge<'a> {
             _ => Duration::from_secs(110 * 60) + SLACK,
         };
         // Nobody can end who stands still.
-        let limit = limit + self.stood_still(gone);
+        let limit = limit + self.stood_still(gone.who);
         if gone.took > limit {
             self.broke(
                 "C7 time",
@@ -953,7 +1014,8 @@ impl<'a> Judge<'a> {
             && gone.who == Who::Main
             && at >= gone.started
             && at <= gone.at
-            && gone.at.duration_since(at).as_secs() > 5
+            && Duration::try_from(gone.at.duration_since(at)).unwrap_or_default()
+                > self.stood_still(gone.who) + Duration::from_secs(5)
         {
             self.broke(
                 "C7 signal",
@@ -976,7 +1038,13 @@ impl<'a> Judge<'a> {
         let others = others
             .iter()
             .filter(|one| one.user.as_deref() != Some(PILOT) && one.cause.1 != "AUTO_ROLLBACK");
-        let most = CALLS * followed.len().max(1) + WAITED * others.count() + AGAIN * failed;
+        let older = self
+            .all_deployments()
+            .filter(|one| one.phase_at < gone.started && !ours(&one.spec).is_empty());
+        let most = CALLS * followed.len().max(1)
+            + WAITED * others.count()
+            + COPIED * older.count()
+            + AGAIN * failed;
         if calls > most {
             self.broke("C12 calls", format!("{} made {calls} calls", gone.role));
         }
@@ -989,7 +1057,7 @@ impl<'a> Judge<'a> {
             .journal
             .acts
             .iter()
-            .all(|(_, what)| what.contains("ledger-down"));
+            .all(|(_, what)| what.contains("ledger-down") || what.contains("suspend"));
         let mut mine = played
             .journal
             .sent

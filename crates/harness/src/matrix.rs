@@ -194,6 +194,18 @@ pub(crate) fn scripts() -> Vec<Script> {
             ],
         ),
         (
+            "the machine is suspended while the job runs, past the run's deadline",
+            vec![after_put(70, Act::Suspend(15_000))],
+        ),
+        (
+            "whoever comes later has another config",
+            vec![
+                Choice::Setting(Setting::PerStep),
+                Choice::Reconfigured(Setting::PerStep),
+                Choice::Reconfigured(Setting::PreDeploy),
+            ],
+        ),
+        (
             "whoever comes later has a longer manifest",
             vec![
                 Choice::Steps(Steps::SecondFails),

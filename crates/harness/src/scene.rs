@@ -532,7 +532,11 @@ impl Scene {
             _ => None,
         });
         let changes: Vec<Change> = changes.collect();
-        self.request_for(MAIN, authority, &changes)
+        let mut request = self.request_for(MAIN, authority, &changes);
+        request.settings = self.settings_where(|setting| {
+            self.has(setting) != self.choices.contains(&Choice::Reconfigured(setting))
+        });
+        request
     }
 
     fn request_for(&self, id: &str, authority: Authority, changes: &[Change]) -> Request {
@@ -580,9 +584,12 @@ impl Scene {
     }
 
     fn settings(&self) -> Settings {
+        self.settings_where(|setting| self.has(setting))
+    }
+
+    fn settings_where(&self, has: impl Fn(Setting) -> bool) -> Settings {
         let chosen = |setting, yes: &str| {
-            let wanted = self.has(setting);
-            wanted
+            has(setting)
                 .then(|| ComponentName::from_platform(yes))
                 .into_iter()
                 .collect()
@@ -590,7 +597,7 @@ impl Scene {
         Settings {
             reference: ComponentName::from_platform("web"),
             database: "db".to_owned(),
-            kind: if self.has(Setting::PreDeploy) {
+            kind: if has(Setting::PreDeploy) {
                 Kind::PreDeploy
             } else {
                 Kind::PostDeploy
@@ -598,23 +605,23 @@ impl Scene {
             instance_size: None,
             job_timeout: Duration::from_secs(30 * 60),
             deadline: Duration::from_secs(110 * 60),
-            strategy: if self.has(Setting::PerStep) {
+            strategy: if has(Setting::PerStep) {
                 Strategy::OneJobPerStep
             } else {
                 Strategy::SingleJob
             },
-            on_failure: if self.has(Setting::Contain) {
+            on_failure: if has(Setting::Contain) {
                 OnFailure::Contain
             } else {
                 OnFailure::Fail
             },
             wait_for_deploy: WaitForDeploy::Live,
-            health: if self.has(Setting::NoHealth) {
+            health: if has(Setting::NoHealth) {
                 HealthCheck::Off
             } else {
                 HealthCheck::OfReference
             },
-            firewall: if self.has(Setting::Restore) {
+            firewall: if has(Setting::Restore) {
                 FirewallPolicy::Restore
             } else {
                 FirewallPolicy::Check
@@ -699,7 +706,7 @@ async fn run(
         tokio::select! {
             biased;
             () = process.dead() => None,
-            ended = Box::pin(work) => Some(ended),
+            ended = process.working(Box::pin(work)) => Some(ended),
         }
     };
     drop(switch);

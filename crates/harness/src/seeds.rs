@@ -194,6 +194,23 @@ fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
     if random.happens(1, 8) {
         choices.push(stall(random));
     }
+    // Not between a read and the update that follows it at once: what then happens is known, and can't be helped.
+    if random.happens(1, 12) {
+        choices.push(Choice::Act {
+            when: match random.below(2) {
+                0 => When::At(random.below(900)),
+                _ => When::After("apps.update".to_owned(), 1, random.below(400) + 1),
+            },
+            act: Act::Suspend(*random.pick(&[40, 150, 600, 3000, 30_000])),
+        });
+    }
+    // Long histories are dear to play.
+    if random.happens(1, 200) {
+        choices.push(Choice::Act {
+            when: When::At(random.below(900)),
+            act: Act::Busy(30),
+        });
+    }
     let two = random.happens(odds.two.0, odds.two.1);
     if two {
         choices.push(second(random, odds));
@@ -221,6 +238,14 @@ fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
             Change::FirstStep,
             Change::Dropped,
             Change::Reused,
+        ])));
+    }
+    if random.happens(1, 8) {
+        choices.push(Choice::Reconfigured(*random.pick(&[
+            Setting::PreDeploy,
+            Setting::Contain,
+            Setting::PerStep,
+            Setting::NoHealth,
         ])));
     }
     if random.happens(1, 8) {
@@ -310,7 +335,7 @@ fn kill(random: &mut Random) -> Choice {
 }
 
 fn stall(random: &mut Random) -> Choice {
-    let call = *random.pick(&["ledger.append", "ledger.entries", "ledger.record"]);
+    let call = *random.pick(CALLS);
     Choice::Stall {
         of: whose(random),
         call: call.to_owned(),

@@ -147,6 +147,7 @@ fn lower(choice: &Choice) -> Vec<Choice> {
             ..
         }
         | Choice::Changed(_)
+        | Choice::Reconfigured(_)
         | Choice::LateRollback
         | Choice::Rarely(_)
         | Choice::Travel(_)

@@ -2,7 +2,8 @@
 //!
 //! What is found by the commands is not asserted here twice: the whole matrix and the seeds are theirs.
 
-use crate::choice::{Choice, FaultName, Position, Who};
+use crate::choice::{Act, Choice, FaultName, Position, When, Who};
+use crate::coverage::Coverage;
 use crate::seeds::Deck;
 use crate::wire::Way;
 use crate::{invariants, matrix, scene, seeds, shrink, trace};
@@ -118,6 +119,23 @@ fn a_killed_run_without_anybody_after_it_is_swept_up() {
         assert!(played.gone[0].ended.is_none());
         assert!(played.state.is_clean());
     }
+}
+
+#[test]
+fn what_fails_for_everybody_is_no_cell_of_the_table() {
+    let down = Choice::Act {
+        when: When::After("apps.update".to_owned(), 1, 5),
+        act: Act::ApiDown(60),
+    };
+    let played = scene::play(&[down, fault("apps.get", 1, FaultName::Slow)]);
+    let sent = played.journal.sent.iter();
+    let failed: Vec<_> = sent.filter_map(|sent| sent.fault).collect();
+    assert!(failed.contains(&FaultName::Http500), "{failed:?}");
+    let mut coverage = Coverage::default();
+    coverage.count(&played);
+    let cells = coverage.seen.into_iter();
+    let cells: Vec<_> = cells.filter(|((kind, _), _)| *kind == "fault").collect();
+    assert_eq!(cells, [(("fault", "apps.get slow".to_owned()), 1)]);
 }
 
 #[test]

@@ -18,10 +18,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sim::{Applied, Fault, FaultKind, InProcess, World};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::ready;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tower::{Service as _, ServiceExt as _};
 
 /// How late a request takes effect that arrives late.
@@ -55,6 +59,8 @@ pub(crate) struct Sent {
     /// The status of the answer, where it came.
     pub(crate) reply: Option<u16>,
     pub(crate) fault: Option<FaultName>,
+    /// Whether the fault was everybody's at that time, and not chosen for this request.
+    pub(crate) for_everybody: bool,
     pub(crate) killed: Option<Position>,
     /// How many writes (claims, records, updates, cancels) the process had sent before it.
     pub(crate) writes_before: u32,
@@ -327,6 +333,7 @@ pub(crate) struct Process {
     ways: Mutex<Random>,
     dead: AtomicBool,
     doomed: AtomicBool,
+    still_until: Mutex<Option<Instant>>,
     runaway: AtomicBool,
     death: Notify,
 }
@@ -351,6 +358,7 @@ impl Process {
             ways: Mutex::new(Random::new(number as u64)),
             dead: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
+            still_until: Mutex::default(),
             runaway: AtomicBool::new(false),
             death: Notify::new(),
         })
@@ -381,7 +389,7 @@ impl Process {
     }
 
     /// Lets a request travel to where `arrived` begins, and its answer back.
-    pub(crate) async fn travelling<T>(&self, arrived: impl Future<Output = T>) -> T {
+    pub(crate) async fn travelling<T>(&self, call: &str, arrived: impl Future<Output = T>) -> T {
         let travel = async || {
             let longer = self.ways.lock().unwrap().below(self.hall.spread + 1);
             let takes = self.hall.travel + Duration::from_millis(longer);
@@ -392,15 +400,33 @@ impl Process {
         travel().await;
         let answer = arrived.await;
         travel().await;
+        self.stand_still(call).await;
         answer
     }
 
-    /// Stands still after a call, where that was chosen.
-    pub(crate) async fn stand_still(&self, call: &str) {
+    /// Stands still after a call, where that was chosen: nothing of the process goes on, its timers neither.
+    async fn stand_still(&self, call: &str) {
         let nth = self.counts.lock().unwrap().get(call).copied();
         if let Some(still) = self.hall.stall(self.who, call, nth.unwrap_or_default()) {
-            tokio::time::sleep(still).await;
+            *self.still_until.lock().unwrap() = Some(Instant::now() + still);
+            tokio::task::yield_now().await;
         }
+    }
+
+    /// Does the work of the process, but while it stands still.
+    pub(crate) async fn working<T>(&self, work: impl Future<Output = T>) -> T {
+        let (mut work, mut still) = (pin!(work), None);
+        poll_fn(|context| {
+            if let Some(until) = self.still_until.lock().unwrap().take() {
+                still = Some(Box::pin(tokio::time::sleep_until(until)));
+            }
+            if let Some(sleep) = &mut still {
+                ready!(sleep.as_mut().poll(context));
+                still = None;
+            }
+            work.as_mut().poll(context)
+        })
+        .await
     }
 
     /// Begins a call: lets others act, writes it down and says what is to happen to it.
@@ -415,9 +441,9 @@ impl Process {
             *nth
         };
         let kill = self.hall.kill(self.who, call, nth);
-        let fault = self.hall.fault(self.who, call, nth);
+        let chosen = self.hall.fault(self.who, call, nth);
         self.hall.others(call);
-        let fault = fault.or_else(|| self.hall.of_everybody(path));
+        let fault = chosen.or_else(|| self.hall.of_everybody(path));
         let writes_before = {
             let mut writes = self.writes.lock().unwrap();
             let before = *writes;
@@ -448,6 +474,7 @@ impl Process {
                 answer: None,
                 reply: None,
                 fault,
+                for_everybody: chosen.is_none() && fault.is_some(),
                 killed: kill,
                 writes_before,
             });
@@ -560,12 +587,13 @@ impl Process {
     pub(crate) fn transport(self: &Arc<Self>) -> Transport {
         let inner = self.hall.gate.clone();
         let process = Arc::clone(self);
-        Transport::new(tower::service_fn(move |request| {
+        Transport::new(tower::service_fn(move |request: Request<Bytes>| {
             let process = Arc::clone(&process);
             let inner = inner.clone();
             async move {
+                let call = name_of(request.method(), request.uri().path());
                 let sent = Arc::clone(&process).send(inner, request);
-                let answer = process.travelling(sent).await;
+                let answer = process.travelling(call, sent).await;
                 answer.map(|answer| process.hall.stamped(answer))
             }
         }))

@@ -34,7 +34,7 @@ pub(crate) fn both(call: &str, every: usize) -> bool {
 }
 
 /// Returns one in `every` of all deaths and signals of a run that makes at most so many requests; and, whatever `every`
-/// is, a death at the first request of each call and both signals at the insert.
+/// is, a death and a suspended machine at the first request of each call, and both signals at the insert.
 pub(crate) fn of(way: Way, (requests, calls): (u32, &BTreeSet<String>), every: usize) -> Vec<Cell> {
     let cell = |at, effect, end, by| Cell {
         way,
@@ -63,6 +63,11 @@ pub(crate) fn of(way: Way, (requests, calls): (u32, &BTreeSet<String>), every: u
     for end in signals {
         let insert = At::First("apps.update".to_owned());
         cells.push(cell(insert, Effect::After, end, after_signal));
+    }
+    for (place, call) in calls.iter().enumerate() {
+        let by = recoveries(way)[place % recoveries(way).len()];
+        let at = At::First(call.clone());
+        cells.push(cell(at, Effect::After, End::Suspended, by));
     }
     let mut deaths = Vec::new();
     for nth in 1..=requests {

@@ -332,7 +332,11 @@ impl<'a> Judge<'a> {
         if role == Role::Rerun && !done && !nobody_asks {
             lies.push(("C6 rerun", format!("ends with {}", result["reason_code"])));
         }
-        if role == Role::Main && gone.after_signal.is_none() && reason != Some(Reason::Done) {
+        // Whose time was over when its machine went on puts nothing in any more.
+        let suspended = self.played.struck.is_some() && self.played.cell.end == End::Suspended;
+        let late = suspended && reason == Some(Reason::Deadline);
+        let calm = role == Role::Main && gone.after_signal.is_none();
+        if calm && !late && reason != Some(Reason::Done) {
             lies.push(("C6 calm", format!("ends with {}", result["reason_code"])));
         }
         for (rule, what) in lies {
@@ -396,7 +400,7 @@ fn signature(request: &Request) -> Option<&str> {
 /// What the process of a cell exits with after its signal.
 fn signalled(end: End) -> Option<i32> {
     match end {
-        End::Killed => None,
+        End::Killed | End::Suspended => None,
         End::Interrupted => Some(130),
         End::Terminated => Some(143),
     }

@@ -25,6 +25,10 @@ const SWEEP: Duration = Duration::from_secs(60 * 60);
 const POST: Duration = Duration::from_secs(285);
 /// What comes on top at this machine's own pace: to start, and for the last request's answer.
 const SLACK: Duration = Duration::from_secs(10);
+/// How long a machine is suspended: past the run's own time.
+const SUSPENDED: Duration = Duration::from_secs(3 * 60 * 60);
+/// How often it is looked whether the request has arrived at which that happens.
+const ARRIVED: Duration = Duration::from_millis(1);
 /// How long the platform may take to come to rest: more than its longest chain of deployments here.
 const REST: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -48,6 +52,8 @@ pub(crate) enum End {
     Killed,
     Interrupted,
     Terminated,
+    /// It is stopped, and goes on when three hours have passed on the platform, as on a machine that was suspended.
+    Suspended,
 }
 
 impl End {
@@ -56,6 +62,7 @@ impl End {
             Self::Killed => Signal::KILL,
             Self::Interrupted => Signal::INT,
             Self::Terminated => Signal::TERM,
+            Self::Suspended => Signal::STOP,
         }
     }
 }
@@ -78,7 +85,11 @@ pub(crate) enum Effect {
 }
 
 impl Cell {
+    /// What keeps the process at its request; whoever is to go on gets its answer.
     fn fault(&self) -> Option<Fault> {
+        if self.end == End::Suspended {
+            return None;
+        }
         let applied = match self.effect {
             Effect::Before => Applied::No,
             Effect::After => Applied::Yes,
@@ -137,7 +148,7 @@ pub(crate) async fn play(program: &Program, pace: f64, cell: Cell) -> Played {
     if let Some(fault) = cell.fault() {
         stage.world.arm(fault);
     }
-    let struck = run.main(cell.end).await;
+    let struck = run.main(&cell).await;
     stage.world.disarm();
     let mut at_rest = true;
     if struck.is_some() {
@@ -175,7 +186,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs the first process, and returns the request at which it died or got its signal.
-    async fn main(&mut self, end: End) -> Option<Request> {
+    async fn main(&mut self, cell: &Cell) -> Option<Request> {
         let since = self.stage.world.now();
         let start = self.stage.start(Role::Main, &BTreeMap::new());
         let folder = start.folder.clone();
@@ -183,21 +194,53 @@ impl Run<'_> {
         let patience = self.patience(Role::Main);
         let by_itself = tokio::select! {
             biased;
-            request = self.stage.world.unanswered() => Err(request),
+            request = self.arrived(cell) => Err(request),
             ended = process.ended(patience) => Ok(ended),
         };
         let (ended, struck, after_signal) = match by_itself {
             Ok(ended) => (ended, None, None),
             Err(request) => {
-                process.signal(end.signal());
+                process.signal(cell.end.signal());
+                let goes_on = cell.end == End::Suspended;
+                if goes_on {
+                    self.stage.world.skip(SUSPENDED);
+                    process.signal(Signal::CONT);
+                }
                 let since = Instant::now();
                 let ended = process.ended(patience).await;
-                (ended, Some(request), Some(since.elapsed()))
+                let took = since.elapsed();
+                (ended, Some(request), (!goes_on).then_some(took))
             }
         };
         let written = Written::read(&folder);
         self.note((Role::Main, since), ended, after_signal, written);
         struck
+    }
+
+    /// Waits for the request at which it happens.
+    async fn arrived(&self, cell: &Cell) -> Request {
+        if cell.end != End::Suspended {
+            return self.stage.world.unanswered().await;
+        }
+        loop {
+            let found = match &cell.at {
+                At::Never => None,
+                At::Nth(nth) => self
+                    .stage
+                    .world
+                    .requests()
+                    .into_iter()
+                    .nth(*nth as usize - 1),
+                At::First(name) => {
+                    let mut requests = self.stage.world.requests().into_iter();
+                    requests.find(|request| call::name(request) == *name)
+                }
+            };
+            match found {
+                Some(request) => return request,
+                None => tokio::time::sleep(ARRIVED).await,
+            }
+        }
     }
 
     /// Runs one that comes later, to its own end.

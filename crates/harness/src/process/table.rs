@@ -120,6 +120,7 @@ struct Row {
     before: usize,
     after: usize,
     signalled: usize,
+    suspended: usize,
 }
 
 /// How those ended that came later, and how many runs needed so many sweeps after them.
@@ -147,6 +148,7 @@ impl Table {
                 (End::Killed, Effect::Before) => row.before += 1,
                 (End::Killed, Effect::After) => row.after += 1,
                 (End::Interrupted | End::Terminated, _) => row.signalled += 1,
+                (End::Suspended, _) => row.suspended += 1,
             }
         }
         rows
@@ -184,16 +186,17 @@ impl Table {
                 "{words}: a calm run makes {requests} requests by {} calls\n\n",
                 rows.len()
             ));
-            text.push_str("| call | in a calm run | killed before | killed after | signalled |\n|---|---|---|---|---|\n");
+            text.push_str("| call | in a calm run | killed before | killed after | signalled | suspended |\n|---|---|---|---|---|---|\n");
             for (call, row) in rows {
                 let Row {
                     calm,
                     before,
                     after,
                     signalled,
+                    suspended,
                 } = row;
                 text.push_str(&format!(
-                    "| `{call}` | {calm} | {before} | {after} | {signalled} |\n"
+                    "| `{call}` | {calm} | {before} | {after} | {signalled} | {suspended} |\n"
                 ));
             }
             text.push('\n');
@@ -212,6 +215,7 @@ impl Table {
             let what = match one.end {
                 End::Killed => "killed",
                 End::Interrupted | End::Terminated => "signalled",
+                End::Suspended => "suspended",
             };
             let row = rows.entry((what, one.by)).or_default();
             *row.reasons.entry(later).or_default() += 1;
@@ -241,7 +245,8 @@ impl Table {
                 .count()
         };
         let killed = kinds(|end| end == End::Killed);
-        let signalled = kinds(|end| end != End::Killed);
+        let signalled = kinds(|end| matches!(end, End::Interrupted | End::Terminated));
+        let suspended = kinds(|end| end == End::Suspended);
         let calm = self.outcomes.iter().filter(|one| one.calm).count();
         let unstruck = self
             .outcomes
@@ -258,7 +263,7 @@ impl Table {
         let seconds = self.took.as_secs_f64();
         let rate = runs as f64 / seconds.max(0.001);
         format!(
-            "{runs} runs: {killed} killed, {signalled} signalled (the slowest gone after {:.2} s), {calm} calm, {unstruck} ended before their request\n\
+            "{runs} runs: {killed} killed, {signalled} signalled (the slowest gone after {:.2} s), {suspended} suspended, {calm} calm, {unstruck} ended before their request\n\
              {} processes, {} requests, {} violations\n\
              {seconds:.1} s, {rate:.1} runs a second\n",
             slowest.unwrap_or_default().as_secs_f64(),
