@@ -914,7 +914,10 @@ impl<'a> Judge<'a> {
                 .sent
                 .iter()
                 .any(|sent| sent.fault.is_some() && of_late(sent.at))
-            || self.all_deployments().any(|one| of_late(one.created_at))
+            || self.all_deployments().any(|one| {
+                // Those that were under way long after they were made, too: a platform may queue them.
+                of_late(one.created_at) || (one.created_at <= gone.at && one.phase_at >= gone.at)
+            })
     }
 
     /// How long a process stood still, with its machine or alone, at most.
