@@ -216,7 +216,8 @@ impl Replay {
                 _ if row.user_action.as_deref().is_some_and(goes_back) => replay.goes_back(&spec),
                 _ if written == Some(WrittenFor::Job) => replay.overwritten(&spec),
                 _ if let Some(WrittenFor::Repair(read)) = &written => {
-                    replay.repaired(&spec, past.held(read));
+                    let sent = named(row, past.pilot, seen).map(|wrote| wrote.put.at);
+                    replay.repaired(&spec, past.held(read), past.wanted_at(sent));
                 }
                 _ if past.pilot.is_none()
                     && may_be_an_update(row)
@@ -321,15 +322,19 @@ impl Replay {
 
     /// What puts an edit back is as good as that edit: what it changed in the spec that it was made from is wanted.
     ///
-    /// Except where a rollback came between: none is sent by who has seen one, so that is what it overtook.
-    fn repaired(&mut self, spec: &AppSpec, read: Option<&AppSpec>) {
+    /// Except where a rollback came between: none is sent by who has seen one, so that is what it overtook. And except where
+    /// that was wanted already when it was sent: what somebody wrote since then counts.
+    fn repaired(&mut self, spec: &AppSpec, read: Option<&AppSpec>, wanted_then: Option<&AppSpec>) {
         if self.went_back == WentBack::Since {
             self.went_back = WentBack::AndWeWrote;
         }
         for branch in &mut self.branches {
             if self.went_back == WentBack::No {
                 let read = read.unwrap_or(&branch.register);
-                branch.wanted = merge(read, &branch.wanted, spec).spec;
+                let with = |wanted: &AppSpec| merge(read, wanted, spec).spec;
+                if !wanted_then.is_some_and(|wanted| same(&with(wanted), wanted)) {
+                    branch.wanted = with(&branch.wanted);
+                }
             }
             branch.holds(spec);
         }
@@ -494,6 +499,13 @@ impl Past<'_> {
     fn held(&self, fingerprint: &Fingerprint) -> Option<&AppSpec> {
         let mut states = self.states.iter().map(|state| &state.spec);
         states.find(|spec| Fingerprint::without_secrets(spec) == *fingerprint)
+    }
+
+    /// What was wanted at that time, where rows since the insert tell.
+    fn wanted_at(&self, time: Option<Timestamp>) -> Option<&AppSpec> {
+        let rows = self.states.iter().rev().zip(self.wanted.iter().rev());
+        let mut before = rows.filter(|(state, _)| state.at <= time);
+        before.next().map(|(_, (_, wanted))| wanted)
     }
 
     /// Whether `spec` is what the insert was made from, or what the app was after that.

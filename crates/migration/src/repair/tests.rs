@@ -123,6 +123,13 @@ impl Log {
         self
     }
 
+    /// The update that the newest row shows, sent at another time.
+    fn sent_at(mut self, time: &str) -> Self {
+        let sent = self.sent.last_mut().unwrap();
+        sent.put.at = format!("2026-02-18T{time}Z").parse().unwrap();
+        self
+    }
+
     /// The newest row, made at another time.
     fn at(mut self, time: &str) -> Self {
         let newest = self.rows.len() - 1;
@@ -459,6 +466,26 @@ fn an_edit_that_a_repair_of_ours_overwrote_is_put_back_like_any_other() {
         .edit(spec(5, 1))
         .repaired(&spec(1, 1), spec(1, 3));
     assert_eq!(history.put_back(spec(1, 3)), spec(5, 3));
+}
+
+/// Another run had put the edit back, and a person has taken it out since.
+#[test]
+fn a_repair_that_arrives_late_is_wanted_no_more_than_when_it_was_sent() {
+    let late = |sent: &str| {
+        log(spec(1, 1))
+            .edit(spec(1, 3))
+            .ours(spec(1, 1), true)
+            .ours(spec(1, 1), false)
+            .ours(spec(1, 3), false)
+            .edit(spec(5, 1))
+            .repaired(&spec(1, 1), spec(1, 3))
+            .sent_at(sent)
+            .put_back(spec(1, 3))
+    };
+    assert_eq!(late("00:30:03"), spec(5, 1));
+    assert_eq!(late("00:30:04"), spec(5, 1));
+    // Sent after that, it was decided on anew.
+    assert_eq!(late("00:30:05"), spec(5, 3));
 }
 
 #[test]
