@@ -787,7 +787,6 @@ impl<'a> Judge<'a> {
             .iter()
             .filter(|ran| ran.component == name && ran.ours)
             .collect();
-        let started: usize = of_job.iter().map(|ran| ran.commands.len()).sum();
         match &verdict.job {
             JobAxis::Done => {
                 let whole = of_job.iter().any(|ran| {
@@ -822,15 +821,18 @@ impl<'a> Judge<'a> {
                 }
             }
             JobAxis::NeverStarted => {
-                if started > 0 {
+                // Nor will it, unless another of ours inserts it anew, or somebody puts a copy of it back: whoever reads this
+                // may run it again. Who stood still since the last look can't know of that.
+                let anew = self.inserted_by_another(&name, gone.number, since);
+                let ran = of_job
+                    .iter()
+                    .any(|ran| !ran.commands.is_empty() && (ran.at <= since || !anew));
+                if ran {
                     self.broke(
                         "C6 never",
                         format!("{} says `{name}` never started, and it ran", gone.role),
                     );
                 }
-                // And it never will, unless another of ours inserts it anew, or somebody puts a copy of it back: whoever
-                // reads this may run it again.
-                let anew = self.inserted_by_another(&name, gone.number, since);
                 let later = !anew
                     && !self.put_back_by_others(&name, since)
                     && self.played.ran.iter().any(|ran| {
