@@ -522,7 +522,7 @@ impl Scene {
 
     /// What the first runner and those beside it ask for.
     fn request(&self, id: &str, authority: Authority) -> Request {
-        self.request_for(id, authority, &[])
+        self.request_for(id, authority, &[], self.settings())
     }
 
     /// What whoever comes later asks for, by the manifest as it is then.
@@ -532,14 +532,19 @@ impl Scene {
             _ => None,
         });
         let changes: Vec<Change> = changes.collect();
-        let mut request = self.request_for(MAIN, authority, &changes);
-        request.settings = self.settings_where(|setting| {
+        let settings = self.settings_where(|setting| {
             self.has(setting) != self.choices.contains(&Choice::Reconfigured(setting))
         });
-        request
+        self.request_for(MAIN, authority, &changes, settings)
     }
 
-    fn request_for(&self, id: &str, authority: Authority, changes: &[Change]) -> Request {
+    fn request_for(
+        &self,
+        id: &str,
+        authority: Authority,
+        changes: &[Change],
+        settings: Settings,
+    ) -> Request {
         let id = MigrationId::parse(id).expect("a constant");
         let mut steps = vec![
             ("columns", "echo adding columns".to_owned()),
@@ -579,7 +584,7 @@ impl Scene {
             nonce: nonce(self.processes),
             origin: Origin::default(),
             commit: self.commit.clone(),
-            settings: self.settings(),
+            settings,
         }
     }
 

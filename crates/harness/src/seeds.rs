@@ -67,6 +67,9 @@ const EDITS: &[Edit] = &[
     Edit::HealthCheck,
 ];
 
+/// For how many seconds a process or its machine stands still.
+const STILL: &[u64] = &[40, 150, 600, 3000, 30_000];
+
 /// How often what meets in one run is drawn: so many times out of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Odds {
@@ -201,7 +204,7 @@ fn draw(seed: u64, odds: Odds) -> Vec<Choice> {
                 0 => When::At(random.below(900)),
                 _ => When::After("apps.update".to_owned(), 1, random.below(400) + 1),
             },
-            act: Act::Suspend(*random.pick(&[40, 150, 600, 3000, 30_000])),
+            act: Act::Suspend(*random.pick(STILL)),
         });
     }
     // Long histories are dear to play.
@@ -340,7 +343,7 @@ fn stall(random: &mut Random) -> Choice {
         of: whose(random),
         call: call.to_owned(),
         nth: nth(random, call),
-        seconds: *random.pick(&[40, 150, 600, 3000, 30_000]),
+        seconds: *random.pick(STILL),
     }
 }
 

@@ -12,6 +12,7 @@ use migration::{
     baseline, bounds, extra_rules, insertion, lost_edits, removal, without_ours,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What may write to the world. A dry run has none.
@@ -151,8 +152,7 @@ impl Writer {
 
     /// Reads the app, edits its spec, PUTs it at once.
     async fn insert(&self, plan: &Plan, world: &mut Observer, tell: &mut Teller) {
-        let asked = Instant::now();
-        let Some(app) = self.fresh(world, tell).await else {
+        let Some((app, lay)) = self.fresh(world, tell).await else {
             return;
         };
         if !is_free(&app) || baseline(&app.spec, &self.also_stale) != plan.baseline {
@@ -164,7 +164,7 @@ impl Writer {
         }
         let now = world.clock.reckoned();
         // The answer says when it was given, and may have lain here unread since.
-        let latest = after(now, world.pace.platform(asked.elapsed()));
+        let latest = after(now, lay);
         let claim = world.seen.doings.claim.as_ref();
         if !claim.is_some_and(|claim| claim.is_usable(latest)) {
             // This process stood still since the look, and by now another one may have taken its claim for abandoned.
@@ -208,7 +208,7 @@ impl Writer {
     /// Reads the app, drops exactly `jobs`, PUTs it at once. Repeating a removal is harmless, so a doubtful one is
     /// simply looked at.
     async fn remove(&self, jobs: &[ComponentName], world: &mut Observer, tell: &mut Teller) {
-        let Some(app) = self.fresh(world, tell).await else {
+        let Some((app, _)) = self.fresh(world, tell).await else {
             return;
         };
         if app.pinned.is_some() || deploys_unseen(&app, world) {
@@ -240,7 +240,7 @@ impl Writer {
 
     /// Reads the app, puts back what updates of ours had overwritten, PUTs it at once.
     async fn repair(&self, jobs: &[JobName], world: &mut Observer, tell: &mut Teller) {
-        let Some(app) = self.fresh(world, tell).await else {
+        let Some((app, _)) = self.fresh(world, tell).await else {
             return;
         };
         if !is_free(&app) {
@@ -274,18 +274,20 @@ impl Writer {
     }
 
     /// Reads the app for the update that follows it at once; nothing where that can't be, or where the answer lay here unread
-    /// for longer than any request takes.
-    async fn fresh(&self, world: &mut Observer, tell: &mut Teller) -> Option<App> {
+    /// for longer than any request takes. With it, how long that may have been at most.
+    async fn fresh(&self, world: &mut Observer, tell: &mut Teller) -> Option<(App, Duration)> {
         let asked = Instant::now();
-        match self.client.app(&self.app).await {
-            Ok(_) if world.pace.platform(asked.elapsed()) > bounds::BETWEEN_LOOKS => {
+        let read = self.client.app(&self.app).await;
+        let lay = world.pace.platform(asked.elapsed());
+        match read {
+            Ok(_) if lay > bounds::BETWEEN_LOOKS => {
                 tracing::debug!("stood still since the app was read; looking again");
                 world.look_afresh();
                 None
             }
             Ok(read) => {
                 world.clock.set(read.server_time);
-                Some(read.value)
+                Some((read.value, lay))
             }
             Err(error) => {
                 tell.warn(

@@ -238,21 +238,16 @@ impl Run {
 
     /// When this process is over, whatever is open.
     fn end(&self, plan: Option<&Plan>) -> Instant {
-        let time = match (self.world.seen.mode, plan) {
-            (Mode::Main, Some(plan)) => plan.request.settings.deadline,
-            (Mode::Post, _) => bounds::POST,
-            (Mode::Main | Mode::Sweep, _) => bounds::SWEEP,
-        };
-        let time = time + self.world.seen.stood_still;
+        let seen = &self.world.seen;
+        let time = bounds::own_time(seen.mode, plan) + seen.stood_still;
         self.begun + self.pace.local(time) + bounds::LAST_REQUEST
     }
 
     async fn step(&mut self, goal: &Goal, plan: Option<&Plan>, effects: &mut u32) -> Step {
-        let stood_still = self.world.seen.stood_still;
-        self.world.look(plan.map(|plan| &plan.request)).await;
-        if self.world.seen.stood_still > stood_still {
+        let still = self.world.look(plan.map(|plan| &plan.request)).await;
+        if !still.is_zero() {
             // What was looked at may be as old as that.
-            self.tell.stood_still(&self.world.seen, stood_still);
+            self.tell.stood_still(self.world.seen.now, still);
             self.world.look_afresh();
             return Step::Again;
         }

@@ -77,15 +77,14 @@ impl Teller {
         self.waiting = Some(what.clone());
     }
 
-    /// Tells for how long the process stood still since `before` was counted.
-    pub(crate) fn stood_still(&mut self, seen: &Observed, before: Duration) {
-        let still = seen.stood_still.saturating_sub(before);
+    /// Tells for how long the process stood still.
+    pub(crate) fn stood_still(&mut self, at: Timestamp, still: Duration) {
         if still > bounds::POLL_MAX {
             let sentence = self.redactor.text(format_args!(
                 "this process stood still for about {}, as on a suspended machine: what it knew was old, and is looked up again",
                 in_words(still)
             ));
-            self.tell(seen.now, Happening::Warned(sentence));
+            self.tell(at, Happening::Warned(sentence));
         }
     }
 

@@ -125,11 +125,11 @@ impl Observer {
     }
 
     /// Looks at the world once more: at the deployments, which are the write log of the app, and where they show
-    /// anything new, at the app and at them once more.
+    /// anything new, at the app and at them once more. Returns how long the process stood still since the last look.
     ///
     /// # Cancel safety
     /// Safe: a look that is cut off leaves older facts, and the next one renews them.
-    pub(crate) async fn look(&mut self, request: Option<&Request>) {
+    pub(crate) async fn look(&mut self, request: Option<&Request>) -> Duration {
         let news = if self.app_is_believed() {
             self.deployments().await
         } else {
@@ -149,18 +149,20 @@ impl Observer {
         if let Some(request) = request {
             self.read_lineage(request).await;
         }
-        self.count_what_it_stood_still();
+        let still = self.stood_still();
+        self.seen.stood_still += still;
+        still
     }
 
-    /// Counts what passed since the last look by the platform's clock beyond what anything of ours takes. (By this machine's
+    /// Returns what passed since the last look by the platform's clock beyond what anything of ours takes. (By this machine's
     /// clock nothing passes while it is suspended.)
-    fn count_what_it_stood_still(&mut self) {
+    fn stood_still(&mut self) -> Duration {
         let now = self.clock.now();
-        if let (Some(looked), Some(now)) = (self.looked, now) {
-            let awake = self.pace.between_looks(bounds::POLL_MAX) + bounds::BETWEEN_LOOKS;
-            self.seen.stood_still += elapsed(looked, now).saturating_sub(awake);
-        }
-        self.looked = now;
+        let (Some(looked), Some(now)) = (std::mem::replace(&mut self.looked, now), now) else {
+            return Duration::ZERO;
+        };
+        let awake = self.pace.between_looks(bounds::POLL_MAX) + bounds::BETWEEN_LOOKS;
+        elapsed(looked, now).saturating_sub(awake)
     }
 
     /// Whether the app was not read at the last look, because its deployments showed nothing new.
@@ -368,7 +370,7 @@ impl Observer {
             None => Place::Newer,
         };
         let deployments = &mut self.seen.deployments;
-        deployments.sort_by_key(|one| (std::cmp::Reverse(one.created_at), place(one)));
+        deployments.sort_by_cached_key(|one| (std::cmp::Reverse(one.created_at), place(one)));
         news
     }
 

@@ -112,19 +112,19 @@ pub fn elapsed(earlier: Timestamp, later: Timestamp) -> Duration {
     Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
 }
 
-/// Returns when the run is over.
+/// Returns how long a process may take that does not stand still: as its plan says, where it has one and is not the post step.
 #[must_use]
-pub fn deadline(seen: &Observed, plan: &Plan) -> Timestamp {
-    awake(
-        seen,
-        match seen.mode {
-            Mode::Main | Mode::Sweep => plan.request.settings.deadline,
-            Mode::Post => POST,
-        },
-    )
+pub fn own_time(mode: Mode, plan: Option<&Plan>) -> Duration {
+    match (mode, plan) {
+        (Mode::Post, _) => POST,
+        (Mode::Main | Mode::Sweep, Some(plan)) => plan.request.settings.deadline,
+        (Mode::Main | Mode::Sweep, None) => SWEEP,
+    }
 }
 
-/// Returns when this process has been awake for `span`.
-pub(super) fn awake(seen: &Observed, span: Duration) -> Timestamp {
-    after(after(seen.since, span), seen.stood_still)
+/// Returns when the process is over. What it stood still is not its own time.
+#[must_use]
+pub fn deadline(seen: &Observed, plan: Option<&Plan>) -> Timestamp {
+    let own = own_time(seen.mode, plan);
+    after(after(seen.since, own), seen.stood_still)
 }

@@ -52,7 +52,7 @@ pub(super) fn cared(name: JobName, seen: &Observed) -> Cared {
 
 impl Care {
     pub(crate) fn of_plan(plan: &Plan, seen: &Observed) -> Self {
-        let deadline = bounds::deadline(seen, plan);
+        let deadline = bounds::deadline(seen, Some(plan));
         let reserve = match seen.mode {
             Mode::Main | Mode::Sweep => {
                 bounds::CLEAN_UP_RESERVE.min(plan.request.settings.deadline / 2)

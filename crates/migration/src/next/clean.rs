@@ -86,13 +86,7 @@ fn care(goal: &CleanUp, app: &App, seen: &Observed) -> Care {
     names.extend(seen.doings.claimed_removals.iter().cloned());
     names.retain(|name| wanted(&name.key));
     let jobs = names.into_iter().map(|name| cared(name, seen)).collect();
-    let deadline = bounds::awake(
-        seen,
-        match seen.mode {
-            Mode::Post => bounds::POST,
-            Mode::Main | Mode::Sweep => bounds::SWEEP,
-        },
-    );
+    let deadline = bounds::deadline(seen, None);
     let reserve = match seen.mode {
         Mode::Post => bounds::POST / 4,
         Mode::Main | Mode::Sweep => bounds::CLEAN_UP_RESERVE,

@@ -266,7 +266,7 @@ fn blocked(seen: &Observed, attempted: bool, plan: &Plan) -> Option<Next> {
         AppView::Denied => end(Reason::Unauthorized, Reason::AccessLost),
         AppView::Unreachable(since) => {
             let until = if attempted {
-                bounds::deadline(seen, plan)
+                bounds::deadline(seen, Some(plan))
             } else {
                 after(*since, bounds::PLATFORM_BEFORE_INSERT)
             };
