@@ -2,7 +2,7 @@
 //!
 //! An event says what changed, not what was polled. Text from outside is [`Clean`].
 
-use crate::{Clean, DoneStep, Ended, Evidence, JobName, Plan, Refusal, Verdict};
+use crate::{Clean, DoneStep, Ended, Evidence, JobName, Plan, Refusal, StepName, Verdict};
 use app_spec::{DeploymentId, Phase};
 use jiff::Timestamp;
 
@@ -26,6 +26,8 @@ pub enum Happening {
     AlreadyDone(Vec<DoneStep>),
     /// What the request allows ended earlier; nothing is run.
     AlreadyEnded(Ended),
+    /// A job did these steps and is out of the app again, but they are not all that was asked for: what is left comes next.
+    PartDone(Vec<StepName>),
     /// A wait began or its cause changed.
     Waiting(Clean),
     /// The claim stands in the ledger.

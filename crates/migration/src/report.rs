@@ -11,7 +11,7 @@ use crate::render::story::{self, State};
 use crate::render::{headline, timeline};
 use crate::{
     Clean, DoneStep, Ended, Event, Evidence, Happening, JobName, Key, LedgerEntry, LedgerOutcome,
-    MigrationId, Origin, Plan, Reason, Redactor, Refusal, Role, Verdict,
+    MigrationId, Origin, Plan, Reason, Redactor, Refusal, Role, StepName, Verdict,
 };
 use app_spec::{DeploymentId, Phase};
 use jiff::Timestamp;
@@ -32,6 +32,8 @@ pub struct Report {
     pub plan_diff: Option<Clean>,
     /// Why it was refused.
     pub refusal: Option<Refusal>,
+    /// Steps that are done while others are left: each job of a run may do a part.
+    pub part_done: Vec<StepName>,
     /// Steps that earlier epochs did, when nothing was left to run.
     pub already_done: Vec<DoneStep>,
     /// The epoch that this authority allowed, when it ended in an earlier run.
@@ -40,6 +42,8 @@ pub struct Report {
     pub epochs: Vec<LedgerEntry>,
     /// The job, once it is named.
     pub job: Option<JobName>,
+    /// Whether a job went into the app.
+    pub inserted: bool,
     /// What is going on now.
     pub now: Option<Clean>,
     /// Deployments seen, in the order they were first seen.
@@ -161,7 +165,15 @@ impl Report {
             Happening::Refused(refusal) => self.refusal = Some(refusal.clone()),
             Happening::AlreadyDone(steps) => self.already_done.clone_from(steps),
             Happening::AlreadyEnded(ended) => self.ended = Some(ended.clone()),
-            Happening::Inserted { job, .. } => self.job = Some(job.clone()),
+            Happening::PartDone(steps) => {
+                let new = steps.iter().filter(|step| !self.part_done.contains(step));
+                let new: Vec<StepName> = new.cloned().collect();
+                self.part_done.extend(new);
+            }
+            Happening::Inserted { job, .. } => {
+                self.job = Some(job.clone());
+                self.inserted = true;
+            }
             Happening::Phase {
                 deployment,
                 role,
@@ -290,6 +302,8 @@ impl Report {
     }
 
     fn see(&mut self, id: &DeploymentId, role: Role, phase: &Phase) {
+        // The reply to the insert may have been lost.
+        self.inserted |= role == Role::Ours;
         match self.deployments.iter_mut().find(|seen| seen.id == *id) {
             Some(seen) => {
                 seen.role = role;

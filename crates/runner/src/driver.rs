@@ -93,21 +93,19 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
     }
     let (mut again, mut replans) = (0, 0);
     // The last plan that is done, where another one comes after it.
-    let mut last = None;
+    let mut last: Option<Box<Plan>> = None;
     while replans < REPLANS {
-        let (plan, is_last) = match run.plan(harbor, request.clone()).await {
+        let (plan, rest) = match run.plan(harbor, request.clone()).await {
             Ok(Planned::Run(plan)) => {
                 let at = run.world.seen.now;
                 run.tell.tell(at, Happening::Planned(plan.clone()));
-                (plan, false)
+                (plan, None)
             }
-            Ok(planned @ (Planned::AlreadyDone(_) | Planned::AlreadyEnded(_))) => {
-                match last.take() {
-                    None => return settle(planned, &mut run.tell, &run.world),
-                    // Another run did what was left. What is said of this run's own part must be true now.
-                    Some(plan) => (plan, true),
-                }
-            }
+            Ok(planned) => match last.take() {
+                None => return settle(planned, &mut run.tell, &run.world),
+                // Another run did what was left. What is said of this run's own part must be true now.
+                Some(plan) => (plan, Some(planned)),
+            },
             Err(refusal) => return refused(refusal, run.tell, &run.world),
         };
         let job = plan.job();
@@ -126,11 +124,22 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
             );
             continue;
         }
-        if !is_last && !plan.left.is_empty() && verdict.reason == Reason::Done {
-            last = Some(plan);
-            continue;
+        let at = run.world.seen.now;
+        match (verdict.reason, rest) {
+            (Reason::Done, None) if !plan.left.is_empty() => {
+                let steps = plan.steps.iter().map(|step| step.name.clone());
+                run.tell.tell(at, Happening::PartDone(steps.collect()));
+                last = Some(plan);
+            }
+            (Reason::Done, Some(Planned::AlreadyDone(done))) => {
+                let steps = done.into_iter().map(|done| done.step.name);
+                run.tell.tell(at, Happening::PartDone(steps.collect()));
+                return run.ended(verdict);
+            }
+            // Of the whole, the other run's end counts.
+            (Reason::Done, Some(ended)) => return settle(ended, &mut run.tell, &run.world),
+            _ => return run.ended(verdict),
         }
-        return run.ended(verdict);
     }
     let refusal = Refusal::new(
         Reason::DeploymentInFlight,

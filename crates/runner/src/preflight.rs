@@ -246,8 +246,8 @@ pub(crate) fn unswept(swept: &Verdict, world: &Observer) -> Option<Refusal> {
 pub(crate) fn interrupted() -> Refusal {
     Refusal::new(
         Reason::Interrupted,
-        "interrupted before anything was inserted",
-        "Nothing was changed; run it again.",
+        "interrupted before the job went in",
+        "No update of the app was sent for it; run it again.",
     )
 }
 

@@ -37,34 +37,8 @@ pub(crate) fn headline(report: &Report) -> (Mark, Words) {
     let subject = capital(report);
     match state(report) {
         State::Ended(verdict) => ended(report, verdict),
-        State::Refused(_) => (
-            Mark::Bad,
-            words![subject, " was not started; nothing was inserted"],
-        ),
-        State::EndedEarlier(ended) => match ended.outcome {
-            LedgerOutcome::Done => (
-                Mark::Good,
-                words![subject, " is done already; nothing was run"],
-            ),
-            LedgerOutcome::Failed { .. } => (
-                Mark::Bad,
-                words![subject, " failed in an earlier run; nothing was run now"],
-            ),
-            LedgerOutcome::Unproven { .. } => (
-                Mark::Look,
-                words![
-                    subject,
-                    " is unproven since an earlier run; nothing was run now"
-                ],
-            ),
-            LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => (
-                Mark::Look,
-                words![
-                    subject,
-                    " never started in an earlier run; nothing was run now"
-                ],
-            ),
-        },
+        State::Refused(_) => (Mark::Bad, unstarted(report)),
+        State::EndedEarlier(ended) => ended_earlier(report, &ended.outcome),
         State::AlreadyDone(_) => (
             Mark::Good,
             words![subject, " is done already; nothing was run"],
@@ -78,6 +52,47 @@ pub(crate) fn headline(report: &Report) -> (Mark, Words) {
             words![subject, " is under way on ", app(report)],
         ),
     }
+}
+
+/// What did not go in: all that was asked for, or what was left of it.
+fn unstarted(report: &Report) -> Words {
+    let how = match (report.part_done.is_empty(), report.inserted) {
+        (false, _) => " is done in part; the rest was not started",
+        // It never started, and another one was to come.
+        (true, true) => " was not started; the job that went in ran nothing",
+        (true, false) => " was not started; nothing was inserted",
+    };
+    words![capital(report), how]
+}
+
+/// Which job never started: that of all that was asked for, or of what was left of it.
+fn never_started(report: &Report) -> Words {
+    let how = if report.part_done.is_empty() {
+        " never started; nothing ran"
+    } else {
+        " is done in part; the rest never started"
+    };
+    words![capital(report), how]
+}
+
+fn ended_earlier(report: &Report, outcome: &LedgerOutcome) -> (Mark, Words) {
+    let (mark, how) = match outcome {
+        LedgerOutcome::Done => {
+            let done = words![capital(report), " is done already; nothing was run"];
+            return (Mark::Good, done);
+        }
+        LedgerOutcome::Failed { .. } => (Mark::Bad, " failed in "),
+        LedgerOutcome::Unproven { .. } => (Mark::Look, " is unproven since "),
+        LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => {
+            (Mark::Look, " never started in ")
+        }
+    };
+    let (which, now) = if report.part_done.is_empty() {
+        ("an earlier run; ", "nothing was run now")
+    } else {
+        ("another run; ", "a part of it is done")
+    };
+    (mark, words![capital(report), how, which, now])
 }
 
 fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
@@ -118,9 +133,9 @@ fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
             subject(),
             " may have run; its log does not prove how it ended"
         ],
-        JobAxis::NeverStarted => words![subject(), " never started; nothing ran"],
+        JobAxis::NeverStarted => never_started(report),
         JobAxis::Running => words![subject(), " still runs"],
-        JobAxis::NotAttempted => words![subject(), " was not started; nothing was inserted"],
+        JobAxis::NotAttempted => unstarted(report),
         JobAxis::Done if checks_only(report) => {
             words!["The checks of ", migration(report), " passed"]
         }

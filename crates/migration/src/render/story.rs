@@ -45,7 +45,8 @@ pub(crate) fn state(report: &Report) -> State<'_> {
         (_, Some(refusal), _, _) if untouched => State::Refused(refusal),
         (Some(verdict), _, _, _) => State::Ended(verdict),
         (None, _, Some(ended), _) => State::EndedEarlier(ended),
-        (None, _, None, None) if !report.already_done.is_empty() => {
+        // Whoever waited for another run had a plan, too.
+        (None, _, None, _) if !report.already_done.is_empty() => {
             State::AlreadyDone(&report.already_done)
         }
         (None, _, None, Some(plan)) if report.purpose == Purpose::Preview => State::Preview(plan),
@@ -65,12 +66,10 @@ pub(crate) fn told(report: &Report) -> Vec<Words> {
     match state(report) {
         State::Ended(verdict) => told_of(report, verdict),
         State::Refused(refusal) => {
-            vec![as_sentence(
-                &report
-                    .redactor
-                    .clean_line(&refusal.message)
-                    .shortened(REFUSAL_CHARS),
-            )]
+            let why = report.redactor.clean_line(&refusal.message);
+            let mut said = done_in_part(report);
+            said.push(as_sentence(&why.shortened(REFUSAL_CHARS)));
+            said
         }
         State::EndedEarlier(ended) => {
             let how = match &ended.outcome {
@@ -97,16 +96,23 @@ pub(crate) fn told(report: &Report) -> Vec<Words> {
                     words!["it gave way to another run without inserting anything"]
                 }
             };
-            vec![
+            let mut said = done_in_part(report);
+            let when = if said.is_empty() {
+                " ended earlier: "
+            } else {
+                " ended in another run: "
+            };
+            said.extend([
                 words![
                     "Epoch ",
                     ended.epoch,
-                    " ended earlier: ",
+                    when,
                     how,
                     ". Re-running a workflow only reports this; it never runs a step twice."
                 ],
                 as_sentence(&ended.hint),
-            ]
+            ]);
+            said
         }
         State::AlreadyDone(steps) => {
             let steps = names(steps.iter().map(|done| &done.step.name));
@@ -119,6 +125,15 @@ pub(crate) fn told(report: &Report) -> Vec<Words> {
         State::Preview(plan) => vec![previewed(report, plan)],
         State::UnderWay => under_way(report),
     }
+}
+
+/// What is done all the same, where the rest was not begun here.
+fn done_in_part(report: &Report) -> Vec<Words> {
+    if report.part_done.is_empty() {
+        return Vec::new();
+    }
+    let steps = names(&report.part_done);
+    vec![words!["Done, and the app put back after it: ", steps, "."]]
 }
 
 fn previewed(report: &Report, plan: &Plan) -> Words {

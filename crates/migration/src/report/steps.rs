@@ -1,6 +1,6 @@
 //! How far each step is, from the plan, the marks and the verdict.
 
-use crate::{DoneStep, Epoch, Intent, JobAxis, Ran, Report, StepName};
+use crate::{DoneStep, Epoch, Intent, JobAxis, LedgerOutcome, Ran, Report, StepName};
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -54,15 +54,15 @@ impl Report {
             .iter()
             .map(|step| &step.name)
             .collect();
+        // What ended in another run may be more than this one planned.
+        let elsewhere = self.verdict.is_none() && self.ended.is_some();
+        let job = self.end();
         let row = |(place, name): (usize, &&StepName)| {
-            if let Some(done) = plan
-                .already_done
-                .iter()
-                .find(|done| done.step.name == **name)
-            {
+            let earlier = self.already_done.iter().chain(&plan.already_done);
+            if let Some(done) = earlier.into_iter().find(|done| done.step.name == **name) {
                 return done_earlier(done);
             }
-            let planned = plan.steps.iter().any(|step| step.name == **name);
+            let planned = elsewhere || plan.steps.iter().any(|step| step.name == **name);
             let ran = evidence.and_then(|evidence| {
                 let of = if checks_only {
                     &evidence.checks
@@ -71,7 +71,8 @@ impl Report {
                 };
                 of.iter().find(|ran| ran.step == **name)
             });
-            let state = match self.verdict.as_ref().map(|verdict| &verdict.job) {
+            let state = match &job {
+                _ if self.part_done.contains(name) => StepState::Done,
                 Some(job) if planned => {
                     let turning = turning_point(job)
                         .and_then(|step| names.iter().position(|name| *name == step));
@@ -97,6 +98,29 @@ impl Report {
             }
         };
         names.iter().enumerate().map(row).collect()
+    }
+
+    /// What is known of the job's end, here or in the run that ended it; nothing while it goes on.
+    fn end(&self) -> Option<JobAxis> {
+        match (&self.verdict, &self.ended, &self.refusal) {
+            (Some(verdict), _, _) => Some(verdict.job.clone()),
+            (None, Some(ended), _) => Some(axis_of(&ended.outcome)),
+            (None, None, Some(_)) => Some(JobAxis::NotAttempted),
+            (None, None, None) => None,
+        }
+    }
+}
+
+fn axis_of(outcome: &LedgerOutcome) -> JobAxis {
+    match outcome {
+        LedgerOutcome::Done => JobAxis::Done,
+        LedgerOutcome::Failed { step, code, check } => JobAxis::Failed {
+            step: step.clone(),
+            code: *code,
+            check: *check,
+        },
+        LedgerOutcome::Unproven { .. } => JobAxis::Unproven { during: None },
+        LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => JobAxis::NeverStarted,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::crashes::swept;
 use crate::harbor::{self, Box_, StandsStill, harbour, harbour_that_stands_still, open};
 use crate::{STEPS, again, newest_phase, push_when, ran_steps, verdict};
-use migration::{CleanUpAxis, Epoch, JobAxis, LedgerOutcome, Reason};
+use migration::{CleanUpAxis, Epoch, JobAxis, LedgerOutcome, Reason, StepState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -69,6 +69,42 @@ async fn a_run_that_was_suspended_past_its_deadline_takes_its_job_out() {
         .iter()
         .filter(|one| one.as_str().contains("stood still"));
     assert_eq!(told.count(), 1);
+}
+
+/// By the same authority, as two triggers of one workflow are. The first does the first step, the other one what is left.
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_rest_failed_in_another_one_is_not_done() {
+    let harbour = harbour();
+    let next = open(harbour.world.clone(), harbour.ledger.clone());
+    let one_by_one = |mut request: migration::Request| {
+        request.settings.strategy = migration::Strategy::OneJobPerStep;
+        request
+    };
+    let mut request = one_by_one(harbour.request(FAILING));
+    request.nonce = migration::Nonce::parse("000000000000000000000000000000a2").unwrap();
+    let first = runner::migrate(&harbour.harbor, one_by_one(harbour.request(FAILING)));
+    let second = runner::migrate(&next.harbor, request);
+    let (first, second) = tokio::join!(first, second);
+    let failed = harbour.ledger.told().into_iter().filter(|(epoch, ended)| {
+        *epoch == Epoch(1) && matches!(ended, Some(LedgerOutcome::Failed { code: 3, .. }))
+    });
+    assert_eq!(failed.count(), 1);
+    for ended in [first, second] {
+        assert_ne!(ended.reason.exit(), migration::Exit::Success, "{ended:#?}");
+        assert_eq!(ended.report.reason(), Some(ended.reason));
+        let rows = ended.report.step_rows();
+        let states: Vec<StepState> = rows.iter().map(|row| row.state).collect();
+        assert!(
+            matches!(
+                states[..],
+                [
+                    StepState::Done | StepState::DoneEarlier(..),
+                    StepState::Failed(3)
+                ]
+            ),
+            "{states:?}"
+        );
+    }
 }
 
 /// Others count from when it was written.

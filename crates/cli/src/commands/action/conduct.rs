@@ -175,8 +175,10 @@ pub(super) async fn run(
 
 /// Whether this pull request's own run ended before, and nothing was run now.
 fn is_told_already(report: &Report, pull: PullNumber) -> bool {
-    let nothing_new =
-        report.verdict.is_none() && (report.ended.is_some() || !report.already_done.is_empty());
+    // Who had a plan has written there, and waited for another run.
+    let nothing_new = report.plan.is_none()
+        && report.verdict.is_none()
+        && (report.ended.is_some() || !report.already_done.is_empty());
     let newest = report
         .epochs
         .iter()

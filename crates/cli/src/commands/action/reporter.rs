@@ -106,6 +106,7 @@ fn phase(what: &Happening) -> Option<&'static str> {
         | Happening::Refused(_)
         | Happening::AlreadyDone(_)
         | Happening::AlreadyEnded(_)
+        | Happening::PartDone(_)
         | Happening::Waiting(_)
         | Happening::Doubtful(_)
         | Happening::Phase { .. }

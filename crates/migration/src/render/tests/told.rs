@@ -164,7 +164,7 @@ fn a_job_that_may_be_left_in_the_app_is_the_headline() {
             Some(_) => JobAxis::NotAttempted,
             None => JobAxis::Done,
         };
-        let mut story = ended(Verdict {
+        let mut story = story().planned(ter235()).ended(Verdict {
             job,
             clean_up,
             ..verdict(reason)
@@ -185,6 +185,156 @@ fn a_job_that_may_be_left_in_the_app_is_the_headline() {
         headline(Reason::StaleJob, CleanUpAxis::Verified, refusal()),
         "Migration `ter-235` was not started; nothing was inserted"
     );
+}
+
+/// A plan was made before the other run was seen.
+#[test]
+fn who_waited_for_another_run_says_how_that_ended() {
+    let waited = || story().planned(ter235());
+    let done = fix_plan().already_done;
+    let done = waited().then(1, Happening::AlreadyDone(done));
+    assert_eq!(done.report.reason(), Some(Reason::AlreadyDone));
+    assert_eq!(
+        done.report.headline().to_string(),
+        "Migration `ter-235` is done already; nothing was run"
+    );
+    let failed = waited().then(1, Happening::AlreadyEnded(failed_at("backfill")));
+    assert_eq!(failed.report.reason(), Some(Reason::AlreadyFailed));
+    assert_eq!(
+        states(&failed.report),
+        [StepState::Done, StepState::Failed(3)]
+    );
+}
+
+fn failed_at(name: &str) -> Ended {
+    Ended {
+        epoch: Epoch(1),
+        outcome: LedgerOutcome::Failed {
+            step: step(name),
+            code: 3,
+            check: false,
+        },
+        hint: Clean::own("merge a fix, or ask for a retry"),
+    }
+}
+
+fn states(report: &Report) -> Vec<StepState> {
+    report.step_rows().iter().map(|row| row.state).collect()
+}
+
+/// A run of one job for each step, whose first one is done.
+fn half_done() -> Story {
+    let mut plan = ter235();
+    plan.left = vec![plan.steps.remove(1).name];
+    story()
+        .planned(plan)
+        .inserted()
+        .then(1, Happening::PartDone(vec![step("columns")]))
+}
+
+#[test]
+fn a_run_whose_rest_is_refused_says_what_is_done() {
+    let story = half_done();
+    assert_eq!(story.report.reason(), None);
+    let why = Refusal::new(Reason::Pinned, "the app is pinned by a manual rollback", "");
+    let story = story.then(1, Happening::Refused(why));
+    insta::assert_snapshot!(head(&story.comment()), @r#"
+    <!-- harbor-pilot v1 key=k3f9q2x7 -->
+    ### ❌ Migration `ter-235` is done in part; the rest was not started
+
+    Done, and the app put back after it: `columns`.
+
+    The app is pinned by a manual rollback.
+    "#);
+    assert_eq!(states(&story.report), [StepState::Done, StepState::NotRun]);
+}
+
+#[test]
+fn a_run_whose_rest_failed_in_another_one_says_both() {
+    let story = half_done().then(1, Happening::AlreadyEnded(failed_at("backfill")));
+    insta::assert_snapshot!(head(&story.comment()), @r#"
+    <!-- harbor-pilot v1 key=k3f9q2x7 -->
+    ### ❌ Migration `ter-235` failed in another run; a part of it is done
+
+    Done, and the app put back after it: `columns`.
+
+    Epoch 1 ended in another run: step `backfill` ended with 3. Re-running a workflow only reports this; it never runs a step twice.
+
+    Merge a fix, or ask for a retry.
+
+    **What to do now**
+
+    To run it again:
+
+    ```
+    gh workflow run migrate.yml -f mode=retry -f migration=ter-235
+    ```
+    "#);
+    assert_eq!(
+        states(&story.report),
+        [StepState::Done, StepState::Failed(3)]
+    );
+    let unproven = Ended {
+        outcome: LedgerOutcome::Unproven { done: 0 },
+        ..failed_at("backfill")
+    };
+    let story = half_done().then(1, Happening::AlreadyEnded(unproven));
+    assert_eq!(
+        story.report.headline().to_string(),
+        "Migration `ter-235` is unproven since another run; a part of it is done"
+    );
+    assert_eq!(
+        states(&story.report),
+        [StepState::Done, StepState::Unproven]
+    );
+}
+
+#[test]
+fn a_run_whose_rest_another_one_did_is_done() {
+    let both = vec![step("columns"), step("backfill")];
+    let story = half_done().then(1, Happening::PartDone(both));
+    let story = story.ended(verdict(Reason::Done));
+    assert_eq!(
+        story.report.headline().to_string(),
+        "Migration `ter-235` is done"
+    );
+    assert_eq!(states(&story.report), [StepState::Done; 2]);
+}
+
+#[test]
+fn what_of_a_run_never_went_in_is_said_of_that_alone() {
+    let headline = |story: Story, job| {
+        let mut verdict = verdict(Reason::Deadline);
+        verdict.job = job;
+        verdict.clean_up = CleanUpAxis::NotNeeded;
+        story.ended(verdict).report.headline().to_string()
+    };
+    let time = "; the time for the whole run was up";
+    for (story, job, says) in [
+        (
+            story().planned(ter235()),
+            JobAxis::NotAttempted,
+            "was not started; nothing was inserted",
+        ),
+        (
+            story().planned(ter235()).inserted(),
+            JobAxis::NotAttempted,
+            "was not started; the job that went in ran nothing",
+        ),
+        (
+            half_done(),
+            JobAxis::NotAttempted,
+            "is done in part; the rest was not started",
+        ),
+        (
+            half_done(),
+            JobAxis::NeverStarted,
+            "is done in part; the rest never started",
+        ),
+    ] {
+        let wanted = format!("Migration `ter-235` {says}{time}");
+        assert_eq!(headline(story, job), wanted);
+    }
 }
 
 #[test]
