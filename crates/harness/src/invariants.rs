@@ -4,16 +4,15 @@
 //! The names are those of the project's list of formal invariants. Nothing here asks the code under test what it
 //! thinks; where it must know what a spec should look like, it replays the others' edits itself.
 
+mod told;
+
 use crate::actor::{self, Wrote, ours, without_ours};
 use crate::choice::{Act, Choice, Setting, Wants, Who};
 use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
-use jiff::{SignedDuration, Timestamp};
-use migration::{
-    Authority, CleanUpAxis, Event, FirewallAxis, Happening, HealthAxis, JobAxis, JobName, Reason,
-    RunMode, RunRecord,
-};
+use jiff::Timestamp;
+use migration::{Authority, Event, Happening, JobName, Reason, RunMode, RunRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -65,6 +64,7 @@ pub(crate) fn check(played: &Played) -> Vec<Violation> {
     for gone in &played.gone {
         judge.put_back(gone);
         judge.truth(gone);
+        judge.facts(gone);
         judge.what_it_says_of_the_firewall(gone);
         judge.ends(gone);
         judge.in_spite_of_the_ledger(gone);
@@ -686,213 +686,6 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// C6: when a run says that the app is put back, its last look could not have shown a job of its own in it.
-    fn put_back(&mut self, gone: &Gone) {
-        let clocks = self.played.choices.iter().find_map(|choice| match choice {
-            Choice::DateAhead(seconds) => Some(SignedDuration::from_secs(*seconds)),
-            _ => None,
-        });
-        let mut job = None;
-        for event in &gone.events {
-            match &event.what {
-                Happening::Planned(plan) => job = Some(plan.job()),
-                Happening::Restored { .. } => {}
-                _ => continue,
-            }
-            let (Happening::Restored { .. }, Some(job)) = (&event.what, &job) else {
-                continue;
-            };
-            let at = event.at - clocks.unwrap_or_default();
-            let mut looks = self.played.journal.sent.iter().rev();
-            let Some(looked) = looks.find(|sent| {
-                // The platform's clock is told in whole seconds.
-                let before = sent.at < at + SignedDuration::from_secs(1);
-                let looks = matches!(sent.call, "apps.get" | "deployments.list");
-                sent.process == gone.number && looks && before
-            }) else {
-                continue;
-            };
-            let mut before = self.all_deployments();
-            let Some(newest) = before.find(|one| one.created_at < looked.at.min(at)) else {
-                continue;
-            };
-            let mut carried = ours(&newest.spec).into_iter();
-            let (good, id) = (newest.was_good(), &newest.id);
-            if good && carried.any(|name| answers_for(job, &name)) {
-                let what = format!("{} said so after {job}, and {id} carries it", gone.role);
-                drop(before);
-                self.broke("C6 put back", what);
-            }
-        }
-    }
-
-    /// C6: what a run says at its end is what happened.
-    fn truth(&mut self, gone: &Gone) {
-        for (sink, secret) in &gone.leaks {
-            self.broke(
-                "C8 secret",
-                format!("`{secret}` in the {sink} of {}", gone.role),
-            );
-        }
-        let Some(ended) = &gone.ended else { return };
-        let Some(verdict) = &ended.report.verdict else {
-            return;
-        };
-        let ran: Vec<_> = self
-            .played
-            .ran
-            .iter()
-            .filter(|ran| ran.at <= gone.at)
-            .collect();
-        let mut left = gone.left.clone();
-        if let Some(job) = &verdict.facts.job {
-            // Another run's job is that run's to answer for; that of an earlier epoch of the same migration is its own.
-            left.retain(|name| answers_for(job, name));
-        }
-        // Nor is what somebody, or another run, brings in when it has looked for the last time.
-        let mut looks = self.played.journal.sent.iter().rev();
-        let looked = looks.find(|sent| {
-            (sent.process, sent.call) == (gone.number, "apps.get") && sent.reply == Some(200)
-        });
-        let since = looked.map_or(gone.at, |sent| sent.at);
-        let brought_in = |name: &String| {
-            let by_others = self.all_deployments().any(|one| {
-                one.user.as_deref() != Some(PILOT)
-                    && one.created_at >= since
-                    && ours(&one.spec).contains(name)
-            });
-            by_others || self.inserted_by_another(name, gone.number, since)
-        };
-        left.retain(|name| !brought_in(name));
-        if verdict.clean_up == CleanUpAxis::Verified && !left.is_empty() {
-            self.broke(
-                "C6 clean-up",
-                format!("{} says verified, and {left:?} is there", gone.role),
-            );
-        }
-        let mut probes = self.played.journal.sent.iter().filter(|sent| {
-            (sent.process, sent.call) == (gone.number, "live") && sent.at > gone.started
-        });
-        if verdict.health == HealthAxis::Bad && probes.all(|sent| sent.reply == Some(200)) {
-            self.broke(
-                "C6 health",
-                format!("{} says unhealthy, and got good answers only", gone.role),
-            );
-        }
-        let Some(job) = &verdict.facts.job else {
-            return;
-        };
-        let name = job.to_string();
-        let of_job: Vec<_> = ran
-            .iter()
-            .filter(|ran| ran.component == name && ran.ours)
-            .collect();
-        match &verdict.job {
-            JobAxis::Done => {
-                let whole = of_job.iter().any(|ran| {
-                    ran.disarmed.is_none()
-                        && !ran.commands.is_empty()
-                        && ran.commands.iter().all(|command| command.code == Some(0))
-                });
-                if !whole {
-                    self.broke(
-                        "C6 done",
-                        format!(
-                            "{} says `{name}` is done, and no process did it all",
-                            gone.role
-                        ),
-                    );
-                }
-            }
-            JobAxis::Failed { step, code, .. } => {
-                let failed = of_job.iter().any(|ran| {
-                    ran.commands
-                        .iter()
-                        .any(|command| command.name == step.as_str() && command.code == Some(*code))
-                });
-                if !failed {
-                    self.broke(
-                        "C6 failed",
-                        format!(
-                            "{} says `{step}` ended with {code}, and it did not",
-                            gone.role
-                        ),
-                    );
-                }
-            }
-            JobAxis::NeverStarted => {
-                // Nor will it, unless another of ours inserts it anew, or somebody puts a copy of it back: whoever reads this
-                // may run it again. Who stood still since the last look can't know of that.
-                let anew = self.inserted_by_another(&name, gone.number, since);
-                let ran = of_job
-                    .iter()
-                    .any(|ran| !ran.commands.is_empty() && (ran.at <= since || !anew));
-                if ran {
-                    self.broke(
-                        "C6 never",
-                        format!("{} says `{name}` never started, and it ran", gone.role),
-                    );
-                }
-                let later = !anew
-                    && !self.put_back_by_others(&name, since)
-                    && self.played.ran.iter().any(|ran| {
-                        ran.at > gone.at && ran.component == name && !ran.commands.is_empty()
-                    });
-                if later {
-                    self.broke(
-                        "C6 never",
-                        format!(
-                            "{} says `{name}` never started, and it ran later",
-                            gone.role
-                        ),
-                    );
-                }
-            }
-            JobAxis::NotAttempted | JobAxis::Refused { .. } => {
-                let by_it = self.puts().iter().any(|(sent, body)| {
-                    sent.process == gone.number
-                        && may_have_applied(sent)
-                        && inserted(sent, body).contains(&name)
-                });
-                if by_it {
-                    self.broke(
-                        "C6 job",
-                        format!("{} says {:?}, and it sent `{name}`", gone.role, verdict.job),
-                    );
-                }
-            }
-            JobAxis::Unproven { .. } | JobAxis::Running => {}
-        }
-        if verdict.reason == Reason::Done {
-            if verdict.job != JobAxis::Done {
-                self.broke(
-                    "C6 success",
-                    format!("{} says done with {:?}", gone.role, verdict.job),
-                );
-            }
-            let id = verdict.facts.deployment.as_ref().map(ToString::to_string);
-            let carries = self
-                .all_deployments()
-                .any(|one| Some(&one.id) == id.as_ref() && ours(&one.spec).contains(&name));
-            if !carries {
-                self.broke(
-                    "C6 success",
-                    format!("{} names {id:?}, which does not carry `{name}`", gone.role),
-                );
-            }
-        }
-        let begun = u32::try_from(of_job.len()).unwrap_or(u32::MAX);
-        if verdict.facts.executions > begun {
-            self.broke(
-                "C6 count",
-                format!(
-                    "{} counts {} executions of `{name}`, and there were {begun}",
-                    gone.role, verdict.facts.executions
-                ),
-            );
-        }
-    }
-
     /// Whether something stood in the way of an insert in the last part of a run: a request that went wrong, somebody who
     /// acted, a deployment.
     fn was_hindered(&self, gone: &Gone) -> bool {
@@ -937,57 +730,6 @@ impl<'a> Judge<'a> {
                 _ => None,
             });
         Duration::from_secs(chosen.sum())
-    }
-
-    /// C6: what a run says about the firewall is what its last read of it showed.
-    fn what_it_says_of_the_firewall(&mut self, gone: &Gone) {
-        let verdict = gone
-            .ended
-            .as_ref()
-            .and_then(|ended| ended.report.verdict.as_ref());
-        let Some(verdict) = verdict else { return };
-        let sent = &self.played.journal.sent;
-        let calls = |call: &'static str| sent.iter().filter(move |sent| sent.call == call);
-        let mut reads = calls("databases.firewall").filter(|sent| sent.process == gone.number);
-        let Some(read) = reads.rfind(|sent| sent.reply == Some(200)) else {
-            return;
-        };
-        let mut writes = calls("databases.put_firewall").chain([read]);
-        if writes.any(|sent| sent.fault.is_some() || sent.killed.is_some()) {
-            return;
-        }
-        let added = self.played.journal.acts.iter();
-        let added = added
-            .filter(|(_, what)| what == "firewall-rule")
-            .map(|(at, _)| *at);
-        let restored = calls("databases.put_firewall").filter(|sent| sent.answer == Some(204));
-        let changes = added
-            .map(|at| (at, true))
-            .chain(restored.map(|sent| (sent.at, false)));
-        let (mut extra, mut last) = (self.played.has(Setting::Restore), None);
-        for (at, adds) in changes.collect::<BTreeMap<Timestamp, bool>>() {
-            if at > read.at {
-                break;
-            }
-            (extra, last) = (adds, Some(at));
-        }
-        let says = verdict.firewall;
-        let holds = match says {
-            FirewallAxis::AsAsked | FirewallAxis::Restored => !extra,
-            FirewallAxis::Drifted => extra,
-            FirewallAxis::Failed | FirewallAxis::NotChecked => true,
-        };
-        // Within one instant either may have come first.
-        if !holds && last != Some(read.at) {
-            self.broke(
-                "C6 firewall",
-                format!(
-                    "{} says {says:?}, and another rule {}",
-                    gone.role,
-                    if extra { "was there" } else { "was not" }
-                ),
-            );
-        }
     }
 
     /// C7 and C12: it ends, in time and with few calls.

@@ -33,6 +33,8 @@ use tokio::time::Instant;
 
 pub(crate) const APP: &str = "11111111-1111-4111-8111-111111111111";
 pub(crate) const APP_NAME: &str = "shop";
+/// The component that the job is like.
+pub(crate) const REFERENCE: &str = "web";
 pub(crate) const CLUSTER: &str = "shop-mysql";
 pub(crate) const REPO: &str = "acme/shop";
 /// The job that somebody left by hand.
@@ -600,7 +602,7 @@ impl Scene {
                 .collect()
         };
         Settings {
-            reference: ComponentName::from_platform("web"),
+            reference: ComponentName::from_platform(REFERENCE),
             database: "db".to_owned(),
             kind: if has(Setting::PreDeploy) {
                 Kind::PreDeploy

@@ -1,7 +1,7 @@
 //! The app as it really is, seen from behind the API: what runs are judged by.
 
 use crate::actor::ours;
-use crate::scene::APP;
+use crate::scene::{APP, REFERENCE};
 use jiff::Timestamp;
 use serde_json::Value;
 use sim::World;
@@ -32,6 +32,8 @@ pub(crate) struct Row {
     pub(crate) previous: Option<String>,
     pub(crate) cloned_from: Option<String>,
     pub(crate) spec: Arc<Value>,
+    /// The commit of the component that the job is like.
+    pub(crate) commit: Option<String>,
     /// Whether the process of a job runs.
     pub(crate) runs_a_job: bool,
     /// Jobs that failed.
@@ -73,6 +75,7 @@ impl Shown {
                     previous: one.previous().map(str::to_owned),
                     cloned_from: one.cloned_from().map(str::to_owned),
                     spec: Arc::clone(one.spec()),
+                    commit: one.commit_of(REFERENCE).map(str::to_owned),
                     runs_a_job: one.runs_a_job(),
                     failed_jobs: one.failed_jobs().map(str::to_owned).collect(),
                     cut_short: one

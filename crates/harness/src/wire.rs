@@ -54,6 +54,8 @@ pub(crate) struct Sent {
     pub(crate) body: Bytes,
     /// What the process last read of the app, where it writes the app.
     pub(crate) base: Option<Base>,
+    /// What the process read of the app, where it read the app.
+    pub(crate) read: Option<ReadApp>,
     /// The status of the answer, where one was given.
     pub(crate) answer: Option<u16>,
     /// The status of the answer, where it came.
@@ -315,10 +317,21 @@ impl Hall {
     }
 }
 
-/// What a process last read of the app.
-enum LastApp {
+/// What a process read of the app.
+#[derive(Debug, Clone)]
+pub(crate) enum ReadApp {
     Answer(Bytes),
     Document(Arc<App>),
+}
+
+impl ReadApp {
+    /// Returns what is judged of it.
+    pub(crate) fn base(&self) -> Option<Base> {
+        match self {
+            Self::Answer(bytes) => Base::read(bytes),
+            Self::Document(app) => Some(Base::of(app)),
+        }
+    }
 }
 
 /// One process of ours, as the world sees it.
@@ -328,7 +341,7 @@ pub(crate) struct Process {
     pub(crate) number: usize,
     counts: Mutex<BTreeMap<&'static str, u32>>,
     writes: Mutex<u32>,
-    last_app: Mutex<Option<LastApp>>,
+    last_app: Mutex<Option<ReadApp>>,
     /// How much longer each way takes than the shortest.
     ways: Mutex<Random>,
     dead: AtomicBool,
@@ -452,10 +465,7 @@ impl Process {
         };
         let base = if call == "apps.update" {
             let last = self.last_app.lock().unwrap();
-            last.as_ref().and_then(|last| match last {
-                LastApp::Answer(bytes) => Base::read(bytes),
-                LastApp::Document(app) => Some(Base::of(app)),
-            })
+            last.as_ref().and_then(ReadApp::base)
         } else {
             None
         };
@@ -471,6 +481,7 @@ impl Process {
                 path: path.to_owned(),
                 body,
                 base,
+                read: None,
                 answer: None,
                 reply: None,
                 fault,
@@ -502,6 +513,12 @@ impl Process {
         self.note(place, |sent| sent.reply = Some(status));
     }
 
+    /// Notes what was read of the app.
+    fn has_read(&self, place: usize, app: ReadApp) {
+        *self.last_app.lock().unwrap() = Some(app.clone());
+        self.note(place, |sent| sent.read = Some(app));
+    }
+
     fn note(&self, place: usize, write: impl FnOnce(&mut Sent)) {
         if let Some(sent) = self.hall.journal.lock().unwrap().sent.get_mut(place) {
             write(sent);
@@ -529,7 +546,7 @@ impl Process {
         {
             self.replied(fate.place, 200);
             if let Some(app) = read.app {
-                *self.last_app.lock().unwrap() = Some(LastApp::Document(app));
+                self.has_read(fate.place, ReadApp::Document(app));
             }
             return Ok(read.answer);
         }
@@ -575,7 +592,7 @@ impl Process {
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await?.to_bytes();
         if call == "apps.get" && parts.status.is_success() {
-            *self.last_app.lock().unwrap() = Some(LastApp::Answer(bytes.clone()));
+            self.has_read(fate.place, ReadApp::Answer(bytes.clone()));
         }
         if fate.kill == Some(Position::AfterReply) {
             self.doom();

@@ -7,7 +7,7 @@
 
 use crate::app::App;
 use crate::clock::{http_date, later};
-use crate::deployment::{Deployment, Phase, Stage};
+use crate::deployment::{Content, Deployment, Phase, Stage};
 use crate::knobs::{EvOnRead, Knobs, ListSpec, seconds};
 use crate::render::{WithSpec, app_alone, deployment};
 use crate::world::{State, World};
@@ -246,6 +246,15 @@ impl<'a> Glimpse<'a> {
     #[must_use]
     pub fn cloned_from(&self) -> Option<&'a str> {
         self.deployment.cloned_from.as_deref()
+    }
+
+    /// Returns the commit that a component was built from.
+    #[must_use]
+    pub fn commit_of(&self, component: &str) -> Option<&'a str> {
+        match &self.deployment.origins.get(component)?.content {
+            Content::Commit { hash, .. } => Some(hash),
+            Content::Image { .. } => None,
+        }
     }
 
     /// Returns the deployment without its spec.
