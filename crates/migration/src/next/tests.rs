@@ -761,6 +761,8 @@ fn what_a_sweep_has_taken_out_stays_its_business() {
     assert_eq!(next(&sweep, &world), repair);
     world.doings.claimed_removals.clear();
     assert_ne!(next(&sweep, &world), repair, "not by this process");
+    world.ledger = LedgerView::Entries(vec![entry(1, "00:30:30", NONCE)]);
+    assert_eq!(next(&sweep, &world), repair, "by one that may have died");
 }
 
 #[test]
@@ -915,7 +917,7 @@ fn the_health_address_is_asked_for_its_whole_time_after_a_pause() {
         status: Some(status),
     };
     let mut world = put_back(all_done());
-    world.health = vec![sample("00:46:30", 503), sample("00:48:30", 503)];
+    world.health = vec![sample("00:47:00", 503), sample("00:48:30", 503)];
     let asks = Next::Do(Action::Probe);
     assert_eq!(next(&goal, &world), asks, "a pause of 90 s");
     world.health.push(sample("00:49:58", 503));

@@ -717,6 +717,11 @@ fn an_epoch_in_the_app_is_followed_under_its_own_nonce() {
         comes_to(&by("merge:fix"), &carried),
         "run e0 resumed columns+backfill by merge:first with theirs"
     );
+    let log_to_come = World::new().carried(&past, "SUPERSEDED").claim(&past, None);
+    assert_eq!(
+        comes_to(&by("merge:fix"), &log_to_come),
+        "run e0 resumed columns+backfill by merge:first with theirs"
+    );
     let in_spec = World::new().job(past.job());
     assert_eq!(
         comes_to(&by("cli:1"), &in_spec),

@@ -4,8 +4,8 @@ use super::headline::{self, app};
 use super::story::{self, State, contained};
 use super::words::{Part, Words, as_sentence, list, name, words};
 use crate::{
-    Clean, DeploymentAxis, FirewallAxis, JobAxis, LedgerOutcome, Links, Plan, Reason, Report,
-    Severity, StepName, StepState, Verdict,
+    Clean, DeploymentAxis, Entry, FirewallAxis, JobAxis, LedgerOutcome, Links, Plan, Reason,
+    Report, Severity, StepName, StepState, Verdict,
 };
 
 /// The label that asks for a migration where the repository names no other.
@@ -158,6 +158,14 @@ fn fix(
         .map(|row| Part::from(&row.name))
         .collect();
     let mut todo = Vec::new();
+    let followed =
+        |plan: &Plan| plan.entry == Entry::Resumed && plan.authority != plan.request.authority;
+    if report.plan.as_ref().is_some_and(followed) {
+        todo.push(Todo::Say(words![
+            "The job was in the app already when this run came, and this run only followed it. Where the steps that it brought are \
+             mended since, run this one again: they have not run."
+        ]));
+    }
     if !check {
         let rolled = verdict.deployment == DeploymentAxis::RolledBack;
         let lead = if rolled {

@@ -226,6 +226,16 @@ fn an_edit_that_an_insert_overwrote_is_put_back() {
     assert_eq!(history.put_back(spec(1, 1)), spec(1, 3));
 }
 
+/// Our user may have written at any time before.
+#[test]
+fn what_our_user_wrote_before_this_run_is_not_taken_for_an_update_of_its() {
+    let history = log(spec(1, 2))
+        .ours(spec(1, 1), false)
+        .edit(spec(1, 3))
+        .ours(spec(1, 1), true);
+    assert_eq!(history.named().put_back(spec(1, 1)), spec(1, 3));
+}
+
 /// A run that has no job in the app yet takes out one that the config declares stale.
 #[test]
 fn an_edit_that_the_removal_of_a_stale_job_overwrote_is_put_back() {
@@ -367,7 +377,11 @@ fn a_push_after_the_rollback_of_our_failed_job_shows_whether_the_spec_went_back_
     let pushed = failed.clone().push(spec(1, 1));
     assert_eq!(pushed.put_back(spec(1, 1)), spec(2, 1));
     let written = failed.edit(with_job(spec(1, 1)));
-    for written in [written.clone().nameless(), written] {
+    // By a person, whatever that person's action is called.
+    let mut without_action = written.clone();
+    let newest = without_action.rows.last_mut().unwrap();
+    newest["cause_details"]["digitalocean_user_action"]["name"] = Value::Null;
+    for written in [written.clone().nameless(), without_action, written] {
         let told = written.lost(spec(1, 1));
         assert_eq!(told.spec, None);
         assert_eq!(told.conflicts, ["services[web].instance_count"]);

@@ -392,6 +392,29 @@ fn what_is_worth_a_look_is_told_of_runs_that_inserted_a_job() {
     "#);
 }
 
+/// A mended step has not run yet, whatever the old one came to.
+#[test]
+fn a_job_that_was_only_followed_is_told_apart() {
+    let told = |entry, authority| {
+        let plan = Plan {
+            entry,
+            authority,
+            ..ter235()
+        };
+        let comment = story()
+            .planned(plan)
+            .inserted()
+            .ended(rolled_back())
+            .comment();
+        comment.contains("this run only followed it")
+    };
+    let own = ter235().authority;
+    let anothers = || Authority::Cli("7".to_owned());
+    assert!(told(Entry::Resumed, anothers()));
+    assert!(!told(Entry::Resumed, own.clone()));
+    assert!(!told(Entry::Fresh, own));
+}
+
 #[test]
 fn a_first_step_that_failed_leaves_the_rest_not_run() {
     let mut verdict = rolled_back();
