@@ -18,11 +18,7 @@ const LISTED_LATE: SignedDuration = SignedDuration::from_mins(2);
 
 /// Whether a read came through.
 fn is_read(sent: &Sent) -> bool {
-    let broken = matches!(
-        sent.fault,
-        Some(FaultName::Truncated | FaultName::WrongType)
-    );
-    sent.reply == Some(200) && !broken
+    sent.reply == Some(200) && sent.fault != Some(FaultName::Truncated)
 }
 
 impl<'a> Judge<'a> {
@@ -39,13 +35,10 @@ impl<'a> Judge<'a> {
                 continue;
             };
             let at = event.at - self.date_ahead();
-            let mut looks = self.played.journal.sent.iter().rev();
-            let Some(looked) = looks.find(|sent| {
-                // The platform's clock is told in whole seconds.
-                let before = sent.at < at + SignedDuration::from_secs(1);
-                let looks = matches!(sent.call, "apps.get" | "deployments.list");
-                sent.process == gone.number && looks && before
-            }) else {
+            // A list of deployments may lack the newest; and the platform's clock is told in whole seconds.
+            let mut looks = self.looks(gone.number).rev();
+            let Some(looked) = looks.find(|look| look.at < at + SignedDuration::from_secs(1))
+            else {
                 continue;
             };
             let mut before = self.all_deployments();
@@ -615,7 +608,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The looks of a process at all of the app: its reads of it that a list of its deployments followed.
-    fn looks(&self, process: usize) -> impl DoubleEndedIterator<Item = &'a Sent> {
+    fn looks(&self, process: usize) -> impl DoubleEndedIterator<Item = &'a Sent> + use<'a> {
         let sent = self.played.journal.sent.iter();
         let mine: Vec<&Sent> = sent.filter(|sent| sent.process == process).collect();
         let pairs: Vec<&Sent> = mine

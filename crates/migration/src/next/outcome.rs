@@ -9,7 +9,7 @@ use crate::{
     PutResult, Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit,
     without_ours,
 };
-use app_spec::{App, Deployment, Phase, StepStatus};
+use app_spec::{App, Deployment, DeploymentId, Phase, StepStatus};
 
 /// Returns the verdict about a plan; `told` is the more exact reason, where the caller knows one.
 pub(super) fn of_plan(plan: &Plan, seen: &Observed, care: &Care, told: Option<Reason>) -> Verdict {
@@ -243,15 +243,7 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
         rollback: own
             .and_then(|own| Care::rollback(seen, &own.id))
             .map(|one| one.id.clone()),
-        clean_up: seen
-            .doings
-            .removals
-            .iter()
-            .rev()
-            .find_map(|put| match &put.outcome {
-                PutResult::Applied(id) => id.clone(),
-                PutResult::NotApplied | PutResult::Ambiguous => None,
-            }),
+        clean_up: taken_out_by(own, seen),
         live: app.and_then(|app| {
             let commit = live_commit(app, seen, &plan.request.settings.reference);
             live(app, seen).map(|one| (one.id.clone(), commit))
@@ -281,6 +273,17 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
         repaired: edits_put_back(seen, &conflicts),
         conflicts,
     }
+}
+
+/// The deployment that took the job out, where an update of this process made it. (What it took out before the job went in
+/// was another job, of an earlier epoch.)
+fn taken_out_by(own: Option<&Deployment>, seen: &Observed) -> Option<DeploymentId> {
+    let made = own.and_then(|own| own.created_at);
+    let mut removals = seen.doings.removals.iter().rev();
+    removals.find_map(|put| match &put.outcome {
+        PutResult::Applied(id) if made.is_none_or(|made| put.at >= made) => id.clone(),
+        PutResult::Applied(_) | PutResult::NotApplied | PutResult::Ambiguous => None,
+    })
 }
 
 /// Places in which this process put a lost edit back, but for those that it only tried to.

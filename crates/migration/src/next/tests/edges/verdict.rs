@@ -47,6 +47,25 @@ fn what_the_deployment_came_to_is_told_by_its_phase_and_its_jobs_step() {
     );
 }
 
+/// What was taken out before the job went in was another job.
+#[test]
+fn only_what_came_after_the_job_can_have_taken_it_out() {
+    let rows = [
+        deployment("d3", "ACTIVE", "00:42:00", &[]),
+        deployment("d2", "SUPERSEDED", "00:31:00", &[job(NONCE)]),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let named = |at: &str, id: &str| {
+        let world = seen("00:50:00", &[], "d3", &rows);
+        let mut world = with_log(inserted(world, "00:31:00", ours()), "d2", all_done());
+        world.doings.removals = vec![removal(at, PutResult::Applied(Some(d(id))))];
+        verdict(next(&goal(), &world)).facts.clean_up
+    };
+    assert_eq!(named("00:42:00", "d3"), Some(d("d3")));
+    assert_eq!(named("00:31:00", "d3"), Some(d("d3")));
+    assert_eq!(named("00:30:59", "d1"), None);
+}
+
 #[test]
 fn a_run_whose_deployment_nobody_shows_says_so() {
     let world = inserted(quiet("00:40:00"), "00:31:00", ours());
