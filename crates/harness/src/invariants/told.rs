@@ -11,6 +11,7 @@ use migration::{
     CleanUpAxis, DeploymentAxis, Epoch, FirewallAxis, Happening, HealthAxis, JobAxis, JobName,
     Reason, StepState, Verdict,
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// How long a list of deployments may lack the newest ones.
@@ -35,21 +36,18 @@ impl<'a> Judge<'a> {
                 continue;
             };
             let at = event.at - self.date_ahead();
-            // A list of deployments may lack the newest; and the platform's clock is told in whole seconds.
-            let mut looks = self.looks(gone.number).rev();
-            let Some(looked) = looks.find(|look| look.at < at + SignedDuration::from_secs(1))
-            else {
-                continue;
-            };
-            let mut before = self.all_deployments();
-            let Some(newest) = before.find(|one| one.created_at < looked.at.min(at)) else {
-                continue;
-            };
-            let mut carried = ours(&newest.spec).into_iter();
-            let (good, id) = (newest.was_good(), &newest.id);
-            if good && carried.any(|name| answers_for(job, &name)) {
+            // The platform's clock is told in whole seconds.
+            let looks = self.last_looks(gone.number, at + SignedDuration::from_secs(1));
+            let carrying = looks.iter().map(|look| {
+                let mut before = self.all_deployments();
+                let newest = before.find(|one| one.created_at < look.at.min(at))?;
+                let mut carried = ours(&newest.spec).into_iter();
+                let carries = carried.any(|name| answers_for(job, &name));
+                (newest.was_good() && carries).then_some(&newest.id)
+            });
+            let carrying: Option<Vec<&String>> = carrying.collect();
+            if let Some(id) = carrying.and_then(|ids| ids.first().copied()) {
                 let what = format!("{} said so after {job}, and {id} carries it", gone.role);
-                drop(before);
                 self.broke("C6 put back", what);
             }
         }
@@ -336,10 +334,11 @@ impl<'a> Judge<'a> {
         let Some(verdict) = verdict else { return };
         let mut wrong = Vec::new();
         self.what_it_took_out(gone, verdict, &mut wrong);
-        if let (Some(job), Some(look)) = (&verdict.facts.job, self.last_look(gone.number)) {
+        let looks = self.last_looks(gone.number, Timestamp::MAX);
+        if let (Some(job), Some(look)) = (&verdict.facts.job, looks.first()) {
             self.deployments_it_names(gone, verdict, job, look, &mut wrong);
-            self.what_is_live(gone, verdict, look, &mut wrong);
-            self.what_others_changed(gone, verdict, look, &mut wrong);
+            self.what_is_live(gone, verdict, &looks, &mut wrong);
+            self.what_others_changed(gone, verdict, &looks, &mut wrong);
             self.what_became_of_the_steps(gone, verdict, job, look, &mut wrong);
             let facts = &verdict.facts;
             let told = self
@@ -449,9 +448,15 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn what_is_live(&self, gone: &Gone, verdict: &Verdict, look: &Sent, wrong: &mut Vec<String>) {
+    fn what_is_live(
+        &self,
+        gone: &Gone,
+        verdict: &Verdict,
+        looks: &[&Sent],
+        wrong: &mut Vec<String>,
+    ) {
         let facts = &verdict.facts;
-        let Some((id, commit)) = &facts.live else {
+        let (Some((id, commit)), Some(look)) = (&facts.live, looks.first()) else {
             return;
         };
         let was_live = |one: &&Row| match one.phase {
@@ -477,12 +482,8 @@ impl<'a> Judge<'a> {
                 other.map(|one| (one.phase, one.phase_at))
             )),
         }
-        let pinned = look
-            .read
-            .as_ref()
-            .and_then(crate::wire::ReadApp::base)
-            .map(|base| base.pinned);
-        if pinned.is_some_and(|pinned| pinned != facts.pinned) {
+        let mut read = looks.iter().filter_map(|look| look.read.as_ref()?.base());
+        if !read.any(|base| base.pinned == facts.pinned) {
             wrong.push(format!("pinned is {}, and it read the other", facts.pinned));
         }
     }
@@ -499,7 +500,7 @@ impl<'a> Judge<'a> {
         &self,
         gone: &Gone,
         verdict: &Verdict,
-        look: &Sent,
+        looks: &[&Sent],
         wrong: &mut Vec<String>,
     ) {
         let out = matches!(verdict.clean_up, CleanUpAxis::Verified | CleanUpAxis::Sent);
@@ -516,24 +517,12 @@ impl<'a> Judge<'a> {
         });
         let Some(planned) = planned else { return };
         let planned = planned.at - self.date_ahead() + SignedDuration::from_secs(1);
-        let read = |sent: &Sent| {
-            let base = sent.read.as_ref()?.base()?;
-            Some(self.plain(base.spec))
-        };
-        let looks: Vec<&Sent> = self
-            .looks(gone.number)
-            .filter(|sent| sent.at <= planned)
-            .collect();
-        let Some(last) = looks.last() else { return };
-        // Looks of one second can't be told apart.
-        let about = last.at - SignedDuration::from_secs(2);
-        let then: Vec<_> = looks
-            .iter()
-            .filter(|sent| sent.at >= about)
-            .map(|sent| read(sent))
-            .collect();
-        let now = read(look);
-        let (same, changed) = (then.contains(&now), then.iter().any(|then| *then != now));
+        let read = |look: &&Sent| Some(self.plain(look.read.as_ref()?.base()?.spec));
+        let then = self.last_looks(gone.number, planned);
+        let then: Vec<Value> = then.iter().filter_map(read).collect();
+        let now: Vec<Value> = looks.iter().filter_map(read).collect();
+        let same = then.iter().any(|then| now.contains(then));
+        let changed = then.iter().any(|then| now.iter().any(|now| now != then));
         let says = !verdict.facts.changed_by_others.is_empty();
         if says && !changed || !says && !same {
             wrong.push(format!(
@@ -609,20 +598,25 @@ impl<'a> Judge<'a> {
 
     /// The looks of a process at all of the app: its reads of it that a list of its deployments followed.
     fn looks(&self, process: usize) -> impl DoubleEndedIterator<Item = &'a Sent> + use<'a> {
+        let (mut looks, mut read) = (Vec::new(), None);
         let sent = self.played.journal.sent.iter();
-        let mine: Vec<&Sent> = sent.filter(|sent| sent.process == process).collect();
-        let pairs: Vec<&Sent> = mine
-            .windows(2)
-            .filter(|pair| {
-                (pair[0].call, pair[1].call) == ("apps.get", "deployments.list")
-                    && pair.iter().all(|sent| is_read(sent))
-            })
-            .map(|pair| pair[0])
-            .collect();
-        pairs.into_iter()
+        for sent in sent.filter(|sent| sent.process == process) {
+            match (sent.call, is_read(sent)) {
+                // One that fails may be asked for again.
+                ("deployments.list", false) => {}
+                ("deployments.list", true) => looks.extend(read.take()),
+                (call, came) => read = (call == "apps.get" && came).then_some(sent),
+            }
+        }
+        looks.into_iter()
     }
 
-    fn last_look(&self, process: usize) -> Option<&'a Sent> {
-        self.looks(process).next_back()
+    /// The last looks of a process before a time: the last one, and the one before it, for the last may have failed where
+    /// deployments are read one by one. Older first.
+    fn last_looks(&self, process: usize, before: Timestamp) -> Vec<&'a Sent> {
+        let looks = self.looks(process).rev();
+        let mut last: Vec<&Sent> = looks.filter(|look| look.at < before).take(2).collect();
+        last.reverse();
+        last
     }
 }

@@ -169,16 +169,23 @@ fn judged(
         } => match place {
             Some(Ordering::Less) => StepState::Done,
             Some(Ordering::Equal) => StepState::Failed(*code),
-            Some(Ordering::Greater) | None => StepState::NotRun,
+            Some(Ordering::Greater) => StepState::NotRun,
+            // It failed at a step that is in the manifest no more.
+            None if ended_well(ran) => StepState::Done,
+            None => StepState::NotRun,
         },
         JobAxis::Unproven { .. } => match place {
-            Some(Ordering::Less) if ran.is_some_and(|ran| ran.code == Some(0)) => StepState::Done,
+            Some(Ordering::Less) if ended_well(ran) => StepState::Done,
             Some(Ordering::Less | Ordering::Equal | Ordering::Greater) | None => {
                 StepState::Unproven
             }
         },
         JobAxis::Running => under_way(checks_only, ran),
     }
+}
+
+fn ended_well(ran: Option<&Ran>) -> bool {
+    ran.is_some_and(|ran| ran.code == Some(0))
 }
 
 fn under_way(checks_only: bool, ran: Option<&Ran>) -> StepState {

@@ -415,6 +415,21 @@ fn a_job_that_was_only_followed_is_told_apart() {
     assert!(!told(Entry::Fresh, own));
 }
 
+/// The job that was followed ran by an older manifest.
+#[test]
+fn a_step_that_ended_well_is_done_where_the_one_that_failed_is_in_the_manifest_no_more() {
+    let mut plan = ter235();
+    plan.steps.truncate(1);
+    plan.request.manifest.steps.truncate(1);
+    let log = |code| evidence(vec![ran("columns", 1, code)]);
+    let told = |log| {
+        let story = story().planned(plan.clone()).inserted().deployed();
+        states(&story.log(log, &[]).ended(rolled_back()).report)
+    };
+    assert_eq!(told(log(Some(0))), [StepState::Done]);
+    assert_eq!(told(evidence(Vec::new())), [StepState::NotRun]);
+}
+
 #[test]
 fn a_first_step_that_failed_leaves_the_rest_not_run() {
     let mut verdict = rolled_back();
