@@ -112,6 +112,7 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
         run.world.begin(Mode::Main, [plan.key.clone()]);
         let Some(verdict) = run.drive(Goal::Migrate(plan.clone())).await else {
             replans += 1;
+            last = rest.map(|_| plan).or(last);
             continue;
         };
         let out = verdict.clean_up == CleanUpAxis::Verified;

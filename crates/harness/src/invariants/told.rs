@@ -36,18 +36,25 @@ impl<'a> Judge<'a> {
                 continue;
             };
             let at = event.at - self.date_ahead();
-            // The platform's clock is told in whole seconds.
-            let looks = self.last_looks(gone.number, at + SignedDuration::from_secs(1));
-            let carrying = looks.iter().map(|look| {
-                let mut before = self.all_deployments();
-                let newest = before.find(|one| one.created_at < look.at.min(at))?;
-                let mut carried = ours(&newest.spec).into_iter();
-                let carries = carried.any(|name| answers_for(job, &name));
-                (newest.was_good() && carries).then_some(&newest.id)
-            });
-            let carrying: Option<Vec<&String>> = carrying.collect();
-            if let Some(id) = carrying.and_then(|ids| ids.first().copied()) {
+            let mut looks = self.played.journal.sent.iter().rev();
+            let Some(looked) = looks.find(|sent| {
+                // The platform's clock is told in whole seconds.
+                let before = sent.at < at + SignedDuration::from_secs(1);
+                let looks = matches!(sent.call, "apps.get" | "deployments.list");
+                sent.process == gone.number && looks && before
+            }) else {
+                continue;
+            };
+            let shown = looked.at.min(at) - self.list_lag();
+            let mut before = self.all_deployments();
+            let Some(newest) = before.find(|one| one.created_at < shown) else {
+                continue;
+            };
+            let mut carried = ours(&newest.spec).into_iter();
+            let (good, id) = (newest.was_good(), &newest.id);
+            if good && carried.any(|name| answers_for(job, &name)) {
                 let what = format!("{} said so after {job}, and {id} carries it", gone.role);
+                drop(before);
                 self.broke("C6 put back", what);
             }
         }
@@ -74,7 +81,12 @@ impl<'a> Judge<'a> {
                 ),
             );
         }
-        let put_in = self.put_in_by(gone.number);
+        // One that was refused may have been sent twice on the way, and counts as applied.
+        let mut put_in = self.put_in_by(gone.number);
+        put_in.retain(|name| {
+            self.all_deployments()
+                .any(|one| ours(&one.spec).contains(name))
+        });
         let headline = ended.report.headline();
         let ran_any = self.played.ran.iter().any(|ran| {
             put_in.contains(&ran.component) && ran.at <= gone.at && !ran.commands.is_empty()
@@ -594,6 +606,15 @@ impl<'a> Judge<'a> {
             _ => None,
         });
         ahead.unwrap_or_default()
+    }
+
+    /// How long a list of deployments lacks what was made.
+    fn list_lag(&self) -> SignedDuration {
+        let lag = self.played.choices.iter().find_map(|choice| match choice {
+            Choice::Knob(name, seconds) if name == "list_lag_seconds" => seconds.parse().ok(),
+            _ => None,
+        });
+        SignedDuration::from_secs(lag.unwrap_or_default())
     }
 
     /// The looks of a process at all of the app: its reads of it that a list of its deployments followed.

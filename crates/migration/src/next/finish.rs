@@ -48,8 +48,8 @@ pub(super) fn settle(seen: &Observed) -> Option<Next> {
 
 /// Whether a claim has to stay open although its epoch has ended, for whoever comes after.
 pub(super) fn stays_open(seen: &Observed, care: &Care) -> bool {
-    // A post step does not wait for what it has sent, as others do. Its run may have died with the same removal under way, which may
-    // arrive over somebody's edit: whoever proves that the job is out looks for that, too, and closes the claim.
+    // A post step does not wait for what it has sent, as others do. Its run may have died with the same removal under way,
+    // which may arrive over somebody's edit: whoever proves that the job is out looks for that, too, and closes the claim.
     let sent_only = seen.mode == Mode::Post && !seen.doings.removals.is_empty();
     sent_only || owed(seen, care)
 }

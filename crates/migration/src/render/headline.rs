@@ -39,6 +39,8 @@ pub(crate) fn headline(report: &Report) -> (Mark, Words) {
         State::Ended(verdict) => ended(report, verdict),
         State::Refused(_) => (Mark::Bad, unstarted(report)),
         State::EndedEarlier(ended) => ended_earlier(report, &ended.outcome),
+        // A job of this run that had never started may have run all the same: somebody brought it back.
+        State::AlreadyDone(_) if report.inserted => (Mark::Good, words![subject, " is done"]),
         State::AlreadyDone(_) => (
             Mark::Good,
             words![subject, " is done already; nothing was run"],
@@ -58,8 +60,8 @@ pub(crate) fn headline(report: &Report) -> (Mark, Words) {
 fn unstarted(report: &Report) -> Words {
     let how = match (report.part_done.is_empty(), report.inserted) {
         (false, _) => " is done in part; the rest was not started",
-        // It never started, and another one was to come.
-        (true, true) => " was not started; the job that went in ran nothing",
+        // It had never started, and another one was to come.
+        (true, true) => " was not put in again after its job was taken out",
         (true, false) => " was not started; nothing was inserted",
     };
     words![capital(report), how]

@@ -114,6 +114,15 @@ pub(crate) fn told(report: &Report) -> Vec<Words> {
             ]);
             said
         }
+        State::AlreadyDone(steps) if report.inserted => {
+            let steps = names(steps.iter().map(|done| &done.step.name));
+            vec![words![
+                "Done: ",
+                steps,
+                ". A job of this run that had not started was brought back by somebody, and did it; or another run did. What is \
+                 done is not run again."
+            ]]
+        }
         State::AlreadyDone(steps) => {
             let steps = names(steps.iter().map(|done| &done.step.name));
             vec![words![

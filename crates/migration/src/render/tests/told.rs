@@ -198,6 +198,15 @@ fn who_waited_for_another_run_says_how_that_ended() {
         done.report.headline().to_string(),
         "Migration `ter-235` is done already; nothing was run"
     );
+    // Its own job, which had never started and was brought back.
+    let done = fix_plan().already_done;
+    let done = waited().inserted().then(1, Happening::AlreadyDone(done));
+    insta::assert_snapshot!(head(&done.comment()), @r#"
+    <!-- harbor-pilot v1 key=k3f9q2x7 -->
+    ### ✅ Migration `ter-235` is done
+
+    Done: `columns`. A job of this run that had not started was brought back by somebody, and did it; or another run did. What is done is not run again.
+    "#);
     let failed = waited().then(1, Happening::AlreadyEnded(failed_at("backfill")));
     assert_eq!(failed.report.reason(), Some(Reason::AlreadyFailed));
     assert_eq!(
@@ -319,7 +328,7 @@ fn what_of_a_run_never_went_in_is_said_of_that_alone() {
         (
             story().planned(ter235()).inserted(),
             JobAxis::NotAttempted,
-            "was not started; the job that went in ran nothing",
+            "was not put in again after its job was taken out",
         ),
         (
             half_done(),
