@@ -4,6 +4,7 @@
 //! The names are those of the project's list of formal invariants. Nothing here asks the code under test what it
 //! thinks; where it must know what a spec should look like, it replays the others' edits itself.
 
+mod names;
 mod told;
 
 use crate::actor::{self, Wrote, ours, without_ours};
@@ -272,10 +273,7 @@ impl<'a> Judge<'a> {
         };
         let ended = |number: usize| {
             let gone = self.played.gone.iter().find(|gone| gone.number == number);
-            let verdict = gone
-                .and_then(|gone| gone.ended.as_ref())
-                .and_then(|ended| ended.report.verdict.as_ref());
-            verdict.is_some()
+            gone.and_then(Gone::verdict).is_some()
         };
         self.puts()
             .iter()
@@ -429,16 +427,8 @@ impl<'a> Judge<'a> {
         {
             service.shift_remove("instance_count");
         }
-        let changing = self
-            .played
-            .choices
-            .iter()
-            .any(|choice| matches!(choice, Choice::Knob(name, _) if name == "ev_on_read"));
-        let verbatim = self
-            .played
-            .choices
-            .iter()
-            .any(|choice| matches!(choice, Choice::Knob(name, _) if name == "read_back"));
+        let changing = self.played.knob("ev_on_read").is_some();
+        let verbatim = self.played.knob("read_back").is_some();
         if changing || verbatim {
             actor::blind(&mut spec);
         }

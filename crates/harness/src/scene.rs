@@ -17,9 +17,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, join_all};
 use jiff::Timestamp;
 use migration::{
-    Authority, CleanUp, Event, FirewallPolicy, HealthCheck, Intent, Kind, Links, LogPolicy,
-    Manifest, MigrationId, Mode, Nonce, OnFailure, Origin, Redactor, Request, Reviewed, Running,
-    Settings, Shell, Strategy, WaitForDeploy, render,
+    Authority, CleanUp, Event, FirewallPolicy, Happening, HealthCheck, Intent, Kind, Links,
+    LogPolicy, Manifest, MigrationId, Mode, Nonce, OnFailure, Origin, Plan, Redactor, Request,
+    Reviewed, Running, Settings, Shell, Strategy, Verdict, WaitForDeploy, render,
 };
 use runner::{Ended, Harbor, Pace, stop_switch, stream};
 use secrecy::SecretString;
@@ -67,6 +67,24 @@ pub(crate) struct Gone {
     pub(crate) leaks: Vec<(String, &'static str)>,
 }
 
+impl Gone {
+    /// What it said at its end, where it attempted anything.
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        self.ended.as_ref()?.report.verdict.as_ref()
+    }
+
+    /// Its plans, the newest first, each with when it was made by its own clock.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = (Timestamp, &Plan)> {
+        self.events
+            .iter()
+            .rev()
+            .filter_map(|event| match &event.what {
+                Happening::Planned(plan) => Some((event.at, plan.as_ref())),
+                _ => None,
+            })
+    }
+}
+
 /// Everything about one run.
 pub(crate) struct Played {
     pub(crate) choices: Vec<Choice>,
@@ -90,6 +108,14 @@ pub(crate) struct Played {
 impl Played {
     pub(crate) fn has(&self, setting: Setting) -> bool {
         self.choices.contains(&Choice::Setting(setting))
+    }
+
+    /// The answer that was chosen to a question about the platform, where one was.
+    pub(crate) fn knob(&self, name: &str) -> Option<&str> {
+        self.choices.iter().find_map(|choice| match choice {
+            Choice::Knob(known, answer) if known == name => Some(answer.as_str()),
+            _ => None,
+        })
     }
 }
 

@@ -280,6 +280,15 @@ pub struct Put {
 }
 
 impl Put {
+    /// Returns the deployment that it made, where the reply named it.
+    #[must_use]
+    pub fn deployment(&self) -> Option<&DeploymentId> {
+        match &self.outcome {
+            PutResult::Applied(id) => id.as_ref(),
+            PutResult::NotApplied | PutResult::Ambiguous => None,
+        }
+    }
+
     /// Returns from when on the same may be sent again.
     #[must_use]
     pub fn again_from(&self) -> Timestamp {

@@ -1,7 +1,8 @@
 //! The migration with every choice made, and the reasons why one can't be made.
 
 use crate::{
-    Authority, Clean, Epoch, JobName, Key, Nonce, Reason, Request, Step, StepName, StepRef,
+    Authority, Clean, Epoch, JobName, Key, LedgerOutcome, Nonce, Reason, Request, Step, StepName,
+    StepRef,
 };
 use app_spec::{AppId, ClusterId, CommitSha, Fingerprint};
 use std::time::Duration;
@@ -180,7 +181,20 @@ pub struct Ended {
     /// The epoch.
     pub epoch: Epoch,
     /// How it ended.
-    pub outcome: crate::LedgerOutcome,
+    pub outcome: LedgerOutcome,
     /// What to do now.
     pub hint: Clean,
+}
+
+impl Ended {
+    /// Returns why a run that only reports it ends.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self.outcome {
+            LedgerOutcome::Done => Reason::AlreadyDone,
+            LedgerOutcome::Failed { .. } => Reason::AlreadyFailed,
+            LedgerOutcome::Unproven { .. } => Reason::EarlierUnproven,
+            LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => Reason::NeverStarted,
+        }
+    }
 }

@@ -10,8 +10,8 @@ pub use steps::{StepRow, StepState};
 use crate::render::story::{self, State};
 use crate::render::{headline, timeline};
 use crate::{
-    Clean, DoneStep, Ended, Event, Evidence, Happening, JobName, Key, LedgerEntry, LedgerOutcome,
-    MigrationId, Origin, Plan, Reason, Redactor, Refusal, Role, StepName, Verdict,
+    Clean, DoneStep, Ended, Event, Evidence, Happening, JobName, Key, LedgerEntry, MigrationId,
+    Origin, Plan, Reason, Redactor, Refusal, Role, StepName, Verdict,
 };
 use app_spec::{DeploymentId, Phase};
 use jiff::Timestamp;
@@ -244,12 +244,7 @@ impl Report {
                     .as_ref()
                     .map_or(refusal.reason, |verdict| verdict.reason),
             ),
-            State::EndedEarlier(ended) => Some(match ended.outcome {
-                LedgerOutcome::Done => Reason::AlreadyDone,
-                LedgerOutcome::Failed { .. } => Reason::AlreadyFailed,
-                LedgerOutcome::Unproven { .. } => Reason::EarlierUnproven,
-                LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => Reason::NeverStarted,
-            }),
+            State::EndedEarlier(ended) => Some(ended.reason()),
             State::AlreadyDone(_) => Some(Reason::AlreadyDone),
             State::Preview(_) => Some(Reason::Planned),
             State::UnderWay => None,

@@ -361,12 +361,7 @@ fn settle(planned: Planned, tell: &mut Teller, world: &Observer) -> Ended {
             Reason::AlreadyDone
         }
         Planned::AlreadyEnded(ended) => {
-            let reason = match ended.outcome {
-                LedgerOutcome::Done => Reason::AlreadyDone,
-                LedgerOutcome::Failed { .. } => Reason::AlreadyFailed,
-                LedgerOutcome::Unproven { .. } => Reason::EarlierUnproven,
-                LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => Reason::NeverStarted,
-            };
+            let reason = ended.reason();
             tell.tell(at, Happening::AlreadyEnded(ended));
             reason
         }

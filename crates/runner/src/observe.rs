@@ -10,8 +10,8 @@ use digitalocean::{Client, Error, LOOK_BACK_PAGES, Page, Transport};
 use jiff::Timestamp;
 use migration::{
     AppView, Contains, Doings, EntryId, FirewallView, JobName, Key, LedgerEntry, LedgerOutcome,
-    LedgerView, Mode, Observed, PutResult, Request, RunRecord, bounds, carried, elapsed, live,
-    live_commit, may_land,
+    LedgerView, Mode, Observed, Request, RunRecord, bounds, carried, elapsed, live, live_commit,
+    may_land,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -274,12 +274,10 @@ impl Observer {
     /// those in the app's slots.
     fn known_ids(&self) -> Vec<DeploymentId> {
         let made = self.seen.wrote.iter();
-        made.filter_map(|wrote| match &wrote.put.outcome {
-            PutResult::Applied(id) => id.clone(),
-            PutResult::NotApplied | PutResult::Ambiguous => None,
-        })
-        .chain(self.slots.iter().cloned())
-        .collect()
+        made.filter_map(|wrote| wrote.put.deployment())
+            .chain(&self.slots)
+            .cloned()
+            .collect()
     }
 
     /// Reads by id the rows that do not say which jobs they carry, how far a job of ours in them is, or what the spec

@@ -203,10 +203,7 @@ impl Care {
 
     /// The deployment that the reply to our insert named.
     fn replied(seen: &Observed) -> Option<&DeploymentId> {
-        match &seen.doings.insert.as_ref()?.outcome {
-            PutResult::Applied(id) => id.as_ref(),
-            PutResult::NotApplied | PutResult::Ambiguous => None,
-        }
+        seen.doings.insert.as_ref()?.deployment()
     }
 
     /// The platform's rollback of `failed`, newest first.
@@ -366,14 +363,7 @@ impl Care {
 
     /// A deployment of somebody else's (or the rollback) is in flight: a PUT now might cancel it, and with it a push.
     fn settling(&self, seen: &Observed) -> Hold {
-        let removed = seen
-            .doings
-            .removals
-            .last()
-            .and_then(|put| match &put.outcome {
-                PutResult::Applied(id) => id.as_ref(),
-                PutResult::NotApplied | PutResult::Ambiguous => None,
-            });
+        let removed = seen.doings.removals.last().and_then(Put::deployment);
         let other = seen
             .deployments
             .iter()

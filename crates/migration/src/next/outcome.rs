@@ -6,8 +6,7 @@ use crate::ledger::{Proof, proof};
 use crate::{
     AppView, CleanUpAxis, DeploymentAxis, DisarmedCopy, EpochState, FirewallAxis, FirewallPolicy,
     FirewallView, HealthAxis, History, JobAxis, LedgerOutcome, Mode, Observed, PastEpoch, Plan,
-    PutResult, Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit,
-    without_ours,
+    Put, Reason, Verdict, VerdictFacts, baseline, extra_rules, live, live_commit, without_ours,
 };
 use app_spec::{App, Deployment, DeploymentId, Phase, StepStatus};
 
@@ -279,11 +278,9 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
 /// was another job, of an earlier epoch.)
 fn taken_out_by(own: Option<&Deployment>, seen: &Observed) -> Option<DeploymentId> {
     let made = own.and_then(|own| own.created_at);
-    let mut removals = seen.doings.removals.iter().rev();
-    removals.find_map(|put| match &put.outcome {
-        PutResult::Applied(id) if made.is_none_or(|made| put.at >= made) => id.clone(),
-        PutResult::Applied(_) | PutResult::NotApplied | PutResult::Ambiguous => None,
-    })
+    let removals = seen.doings.removals.iter().rev();
+    let mut later = removals.filter(|put| made.is_none_or(|made| put.at >= made));
+    later.find_map(Put::deployment).cloned()
 }
 
 /// Places in which this process put a lost edit back, but for those that it only tried to.

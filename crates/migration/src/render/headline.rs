@@ -41,10 +41,7 @@ pub(crate) fn headline(report: &Report) -> (Mark, Words) {
         State::EndedEarlier(ended) => ended_earlier(report, &ended.outcome),
         // A job of this run that had never started may have run all the same: somebody brought it back.
         State::AlreadyDone(_) if report.inserted => (Mark::Good, words![subject, " is done"]),
-        State::AlreadyDone(_) => (
-            Mark::Good,
-            words![subject, " is done already; nothing was run"],
-        ),
+        State::AlreadyDone(_) => done_already(report),
         State::Preview(_) => (
             Mark::None,
             words!["Plan for ", migration(report), " on ", app(report)],
@@ -54,6 +51,11 @@ pub(crate) fn headline(report: &Report) -> (Mark, Words) {
             words![subject, " is under way on ", app(report)],
         ),
     }
+}
+
+fn done_already(report: &Report) -> (Mark, Words) {
+    let done = words![capital(report), " is done already; nothing was run"];
+    (Mark::Good, done)
 }
 
 /// What did not go in: all that was asked for, or what was left of it.
@@ -79,10 +81,7 @@ fn never_started(report: &Report) -> Words {
 
 fn ended_earlier(report: &Report, outcome: &LedgerOutcome) -> (Mark, Words) {
     let (mark, how) = match outcome {
-        LedgerOutcome::Done => {
-            let done = words![capital(report), " is done already; nothing was run"];
-            return (Mark::Good, done);
-        }
+        LedgerOutcome::Done => return done_already(report),
         LedgerOutcome::Failed { .. } => (Mark::Bad, " failed in "),
         LedgerOutcome::Unproven { .. } => (Mark::Look, " is unproven since "),
         LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => {
@@ -154,10 +153,7 @@ fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
             words!["Plan for ", migration(report), " on ", app(report)],
         ),
         Reason::Skipped => (Mark::None, words!["Nothing to run for this event"]),
-        Reason::AlreadyDone => (
-            Mark::Good,
-            words![subject(), " is done already; nothing was run"],
-        ),
+        Reason::AlreadyDone => done_already(report),
         Reason::Cleaned if verdict.facts.removed.is_empty() => (
             Mark::Good,
             words!["No temporary job was left in ", app(report)],

@@ -114,22 +114,22 @@ pub(crate) fn told(report: &Report) -> Vec<Words> {
             ]);
             said
         }
-        State::AlreadyDone(steps) if report.inserted => {
-            let steps = names(steps.iter().map(|done| &done.step.name));
-            vec![words![
-                "Done: ",
-                steps,
-                ". A job of this run that had not started was brought back by somebody, and did it; or another run did. What is \
-                 done is not run again."
-            ]]
-        }
         State::AlreadyDone(steps) => {
             let steps = names(steps.iter().map(|done| &done.step.name));
-            vec![words![
-                "Done by earlier runs: ",
-                steps,
-                ". What is done is not run again; nothing was sent to the app."
-            ]]
+            vec![if report.inserted {
+                words![
+                    "Done: ",
+                    steps,
+                    ". A job of this run that had not started was brought back by somebody, and did it; or another run did. \
+                     What is done is not run again."
+                ]
+            } else {
+                words![
+                    "Done by earlier runs: ",
+                    steps,
+                    ". What is done is not run again; nothing was sent to the app."
+                ]
+            }]
         }
         State::Preview(plan) => vec![previewed(report, plan)],
         State::UnderWay => under_way(report),

@@ -16,16 +16,14 @@ pub(crate) fn sentence(what: &Happening, redactor: &Redactor) -> Words {
         Happening::AlreadyEnded(ended) => {
             words!["Epoch ", ended.epoch, " ended earlier; nothing is run"]
         }
-        Happening::PartDone(steps) => words![
-            if steps.len() == 1 { "Step " } else { "Steps " },
-            list(steps.iter().map(Part::from)),
-            if steps.len() == 1 {
-                " is done"
-            } else {
-                " are done"
-            },
-            ", and the app is put back"
-        ],
+        Happening::PartDone(steps) => {
+            let (noun, verb) = match steps.len() {
+                1 => ("Step ", " is"),
+                _ => ("Steps ", " are"),
+            };
+            let steps = list(steps.iter().map(Part::from));
+            words![noun, steps, verb, " done, and the app is put back"]
+        }
         Happening::Waiting(cause) => words![&capital(cause)],
         Happening::Claimed => {
             words!["The claim stands in the ledger; nobody else inserts this job"]

@@ -58,8 +58,8 @@ impl Report {
         let elsewhere = self.verdict.is_none() && self.ended.is_some();
         let job = self.end();
         let row = |(place, name): (usize, &&StepName)| {
-            let earlier = self.already_done.iter().chain(&plan.already_done);
-            if let Some(done) = earlier.into_iter().find(|done| done.step.name == **name) {
+            let mut earlier = self.already_done.iter().chain(&plan.already_done);
+            if let Some(done) = earlier.find(|done| done.step.name == **name) {
                 return done_earlier(done);
             }
             let planned = elsewhere || plan.steps.iter().any(|step| step.name == **name);
