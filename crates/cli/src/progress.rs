@@ -65,7 +65,7 @@ fn is_told_at_the_end(what: &Happening, output: Output) -> bool {
         what,
         Happening::Ended(_)
             | Happening::Refused(_)
-            | Happening::AlreadyDone(_)
+            | Happening::AlreadyDone { .. }
             | Happening::AlreadyEnded(_)
     );
     last && output == Output::Text

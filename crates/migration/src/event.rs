@@ -23,11 +23,21 @@ pub enum Happening {
     /// It is refused.
     Refused(Refusal),
     /// Every step was done by earlier epochs; nothing is run.
-    AlreadyDone(Vec<DoneStep>),
+    AlreadyDone {
+        /// The steps.
+        steps: Vec<DoneStep>,
+        /// Whether an update of the app was sent, to clean up after another run.
+        cleaned_up: bool,
+    },
     /// What the request allows ended earlier; nothing is run.
     AlreadyEnded(Ended),
-    /// A job did these steps and is out of the app again, but they are not all that was asked for: what is left comes next.
-    PartDone(Vec<StepName>),
+    /// Jobs did these steps and are out of the app again, but they are not all that was asked for: what is left comes next.
+    PartDone {
+        /// The steps.
+        steps: Vec<StepName>,
+        /// How the job ended; nothing where another run's did them.
+        verdict: Option<Box<Verdict>>,
+    },
     /// A wait began or its cause changed.
     Waiting(Clean),
     /// The claim stands in the ledger.
@@ -84,9 +94,9 @@ pub enum Happening {
         /// Paths that others changed meanwhile.
         changed_by_others: Vec<String>,
     },
-    /// The health probe came to a result.
+    /// The health probe came to a first result.
     Health {
-        /// Whether three good answers in a row were seen.
+        /// Whether three good answers in a row were seen; if not, the first answer was a bad one.
         ok: bool,
     },
     /// The firewall was looked at or put back.
@@ -110,14 +120,14 @@ pub enum Happening {
 pub enum Role {
     /// Made by our insert.
     Ours,
-    /// Made by somebody else; it carries our job.
+    /// It carries our job, and no reply to our insert named it: most often somebody else made it.
     CarriesOurs,
     /// The platform's rollback of ours.
     Rollback,
-    /// Made by our removal.
+    /// Made by our removal, or by an update of ours that puts a lost edit back.
     CleanUp,
-    /// Of the merged commit, waited for before the insert.
+    /// Of the merged commit, whoever made it.
     Merge,
-    /// Somebody else's, waited for before the insert.
+    /// Another one: somebody else's, or another run's.
     Other,
 }

@@ -34,8 +34,12 @@ pub struct Report {
     pub refusal: Option<Refusal>,
     /// Steps that are done while others are left: each job of a run may do a part.
     pub part_done: Vec<StepName>,
+    /// How the jobs ended that did them, but for those of other runs.
+    pub parts: Vec<Verdict>,
     /// Steps that earlier epochs did, when nothing was left to run.
     pub already_done: Vec<DoneStep>,
+    /// Whether the app was cleaned up after another run, when nothing was left to run.
+    pub cleaned_up: bool,
     /// The epoch that this authority allowed, when it ended in an earlier run.
     pub ended: Option<Ended>,
     /// Earlier epochs of this migration, oldest first, as the ledger keeps them.
@@ -163,9 +167,13 @@ impl Report {
                 self.plan = Some((**plan).clone());
             }
             Happening::Refused(refusal) => self.refusal = Some(refusal.clone()),
-            Happening::AlreadyDone(steps) => self.already_done.clone_from(steps),
+            Happening::AlreadyDone { steps, cleaned_up } => {
+                self.already_done.clone_from(steps);
+                self.cleaned_up = *cleaned_up;
+            }
             Happening::AlreadyEnded(ended) => self.ended = Some(ended.clone()),
-            Happening::PartDone(steps) => {
+            Happening::PartDone { steps, verdict } => {
+                self.parts.extend(verdict.as_deref().cloned());
                 let new = steps.iter().filter(|step| !self.part_done.contains(step));
                 let new: Vec<StepName> = new.cloned().collect();
                 self.part_done.extend(new);
@@ -211,7 +219,7 @@ impl Report {
             event.what,
             Happening::Ended(_)
                 | Happening::Refused(_)
-                | Happening::AlreadyDone(_)
+                | Happening::AlreadyDone { .. }
                 | Happening::AlreadyEnded(_)
         );
         self.now = (!over).then(|| sentence.clone());

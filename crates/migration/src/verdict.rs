@@ -39,6 +39,8 @@ pub struct VerdictFacts {
     pub carried_by: Vec<DeploymentId>,
     /// Copies of the job that ran nothing.
     pub disarmed: Vec<DisarmedCopy>,
+    /// Deployments in which the job may have run, and nothing shows what it did there.
+    pub unproven: Vec<DeploymentId>,
     /// Whether a rollback pins the app, so that nothing can be taken out of it.
     pub pinned: bool,
     /// Begin marks over all deployments: how many times the job was executed.

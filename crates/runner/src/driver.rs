@@ -128,13 +128,18 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
         let at = run.world.seen.now;
         match (verdict.reason, rest) {
             (Reason::Done, None) if !plan.left.is_empty() => {
-                let steps = plan.steps.iter().map(|step| step.name.clone());
-                run.tell.tell(at, Happening::PartDone(steps.collect()));
+                let steps = plan.steps.iter().map(|step| step.name.clone()).collect();
+                let verdict = Some(Box::new(verdict));
+                run.tell.tell(at, Happening::PartDone { steps, verdict });
                 last = Some(plan);
             }
             (Reason::Done, Some(Planned::AlreadyDone(done))) => {
-                let steps = done.into_iter().map(|done| done.step.name);
-                run.tell.tell(at, Happening::PartDone(steps.collect()));
+                let steps = done.into_iter().map(|done| done.step.name).collect();
+                let by_another = Happening::PartDone {
+                    steps,
+                    verdict: None,
+                };
+                run.tell.tell(at, by_another);
                 return run.ended(verdict);
             }
             // Of the whole, the other run's end counts.
@@ -356,8 +361,9 @@ fn settle(planned: Planned, tell: &mut Teller, world: &Observer) -> Ended {
             tell.tell(at, Happening::Planned(plan));
             Reason::Planned
         }
-        Planned::AlreadyDone(done) => {
-            tell.tell(at, Happening::AlreadyDone(done));
+        Planned::AlreadyDone(steps) => {
+            let cleaned_up = !world.seen.wrote.is_empty();
+            tell.tell(at, Happening::AlreadyDone { steps, cleaned_up });
             Reason::AlreadyDone
         }
         Planned::AlreadyEnded(ended) => {

@@ -143,17 +143,12 @@ impl Teller {
 fn role(deployment: &Deployment, seen: &Observed, plan: Option<&Plan>) -> Option<Role> {
     let job = plan.map(Plan::job);
     let job = job.as_ref();
-    let made_by = |outcome: &PutResult| matches!(outcome, PutResult::Applied(Some(id)) if *id == deployment.id);
-    if seen
-        .doings
-        .insert
-        .as_ref()
-        .is_some_and(|put| made_by(&put.outcome))
-    {
-        return Some(Role::Ours);
-    }
-    if seen.doings.removals.iter().any(|put| made_by(&put.outcome)) {
-        return Some(Role::CleanUp);
+    // Of all parts of the run: of a job before this one, too.
+    let mut wrote = seen.wrote.iter();
+    if wrote.any(|wrote| wrote.put.deployment() == Some(&deployment.id)) {
+        let of_key = |job: &JobName| plan.is_some_and(|plan| plan.key == job.key);
+        let ours = carried(deployment).iter().any(of_key);
+        return Some(if ours { Role::Ours } else { Role::CleanUp });
     }
     let carries = |one: &Deployment| job.is_some_and(|job| carried(one).contains(job));
     if carries(deployment) {

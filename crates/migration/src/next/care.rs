@@ -93,6 +93,16 @@ impl Care {
         }
     }
 
+    /// The jobs of all earlier epochs of the plan's migration that any deployment shows.
+    pub(crate) fn before(plan: &Plan, seen: &Observed) -> Self {
+        let mut names: BTreeSet<JobName> = seen.deployments.iter().flat_map(carried).collect();
+        names.retain(|name| name.key == plan.key && name.epoch < plan.epoch);
+        Self {
+            jobs: names.into_iter().map(|name| cared(name, seen)).collect(),
+            ..Self::of_plan(plan, seen)
+        }
+    }
+
     /// Deployments that carry any of the jobs, oldest first.
     pub(crate) fn carriers<'a>(&self, seen: &'a Observed) -> Vec<(&'a Deployment, &Cared)> {
         let mut found = Vec::new();

@@ -162,7 +162,7 @@ impl fmt::Display for WaitFor {
             Self::OtherDeployment(id, phase) => {
                 write!(
                     f,
-                    "waiting for deployment {id} ({phase}), which somebody else started"
+                    "waiting for deployment {id} ({phase}), which this run did not start"
                 )
             }
             Self::OlderClaim => {

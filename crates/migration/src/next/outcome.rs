@@ -254,6 +254,7 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
             .filter(|id| own.map(|own| &own.id) != Some(id))
             .collect(),
         disarmed: disarmed(seen, care),
+        unproven: unproven(plan, seen, care),
         pinned: app.is_some_and(|app| app.pinned.is_some()),
         executions: epoch.map_or(0, |epoch| epoch.executions),
         changed_by_others: app
@@ -305,6 +306,25 @@ pub(super) fn conflicts(seen: &Observed, care: &Care) -> Vec<String> {
     places.sort();
     places.dedup();
     places
+}
+
+/// Deployments that carried the plan's job, or since this process began one of an epoch before it, and of which nothing
+/// shows what it did there.
+fn unproven(plan: &Plan, seen: &Observed, care: &Care) -> Vec<DeploymentId> {
+    let before = Care::before(plan, seen);
+    let of_late = |one: &Deployment| one.created_at.is_some_and(|made| made >= seen.since);
+    let mut carriers = care.carriers(seen);
+    carriers.extend(
+        before
+            .carriers(seen)
+            .into_iter()
+            .filter(|(one, _)| of_late(one)),
+    );
+    let open = carriers.into_iter().filter(|(one, job)| {
+        let proof = proof(one, &job.name, &job.steps, job.mode, seen);
+        matches!(proof, Proof::Pending | Proof::Unproven { .. })
+    });
+    open.map(|(one, _)| one.id.clone()).collect()
 }
 
 pub(super) fn disarmed(seen: &Observed, care: &Care) -> Vec<DisarmedCopy> {

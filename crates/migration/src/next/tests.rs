@@ -813,6 +813,26 @@ fn a_copy_that_disarmed_itself_does_not_change_the_verdict() {
     assert_eq!(verdict.facts.carried_by, [DeploymentId::new("d3")]);
 }
 
+/// It is done, and may have been done twice.
+#[test]
+fn a_copy_whose_log_tells_nothing_is_named() {
+    let jobs = [job(NONCE)];
+    let rows = [
+        deployment("d4", "ACTIVE", "00:55:00", &[]),
+        deployment("d3", "SUPERSEDED", "00:40:00", &jobs),
+        deployment("d2", "SUPERSEDED", "00:31:00", &jobs),
+        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
+    ];
+    let world = inserted(seen("01:10:00", &[], "d4", &rows), "00:31:00", ours());
+    let world = with_log(world, "d2", all_done());
+    let known = with_log(world.clone(), "d3", disarmed());
+    assert_eq!(verdict(next(&goal(), &known)).facts.unproven, []);
+    let silent = with_log(world, "d3", Evidence::default());
+    let verdict = verdict(next(&goal(), &silent));
+    assert_eq!(verdict.job, JobAxis::Done);
+    assert_eq!(verdict.facts.unproven, [DeploymentId::new("d3")]);
+}
+
 #[test]
 fn a_newest_good_deployment_that_carries_the_job_is_replaced() {
     let jobs = [job(NONCE)];

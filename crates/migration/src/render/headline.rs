@@ -114,10 +114,19 @@ fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
         );
     }
     let subject = || capital(report);
+    let in_part = !report.part_done.is_empty();
     let what = match &verdict.job {
         JobAxis::Failed {
             step, check: false, ..
         } => words![subject(), " failed at step ", step],
+        JobAxis::Failed {
+            step, check: true, ..
+        } if in_part => words![
+            subject(),
+            " is done in part; the check of step ",
+            step,
+            " failed"
+        ],
         JobAxis::Failed {
             step, check: true, ..
         } => words![
@@ -125,6 +134,10 @@ fn ended(report: &Report, verdict: &Verdict) -> (Mark, Words) {
             ": the check of step ",
             step,
             " failed, no step ran"
+        ],
+        JobAxis::Refused { .. } if in_part => words![
+            subject(),
+            " is done in part; a variable that the rest needs is missing"
         ],
         JobAxis::Refused { .. } => words![
             subject(),

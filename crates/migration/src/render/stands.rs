@@ -35,11 +35,14 @@ fn job(report: &Report, verdict: &Verdict) -> Words {
         .job
         .as_ref()
         .map_or_else(|| words!["none inserted"], |job| words![job]);
-    let started = match facts.executions {
-        0 => words![", no start seen in its logs"],
-        1 => words![", started once"],
-        2 => words![", started twice"],
-        more => words![", started ", more, " times"],
+    let started = match (facts.executions, facts.unproven.is_empty()) {
+        (0, _) => words![", no start seen in its logs"],
+        (1, true) => words![", started once"],
+        (2, true) => words![", started twice"],
+        (more, true) => words![", started ", more, " times"],
+        // There may be more.
+        (1, false) => words![", one start seen in its logs"],
+        (more, false) => words![", ", more, " starts seen in its logs"],
     };
     let started = if facts.job.is_some() {
         started

@@ -5,9 +5,11 @@
 use super::headline::{app, left_behind};
 use super::words::{Part, Words, as_sentence, inside, list, name, short, span, with_stop, words};
 use crate::{
-    Clean, DeploymentAxis, DoneStep, Ended, FirewallAxis, Intent, JobAxis, LedgerOutcome,
-    OnFailure, Plan, Purpose, Reason, Refusal, Report, StepName, StepState, Verdict,
+    Clean, DeploymentAxis, DoneStep, Ended, FirewallAxis, Intent, JobAxis, JobName, LedgerOutcome,
+    OnFailure, Plan, Purpose, Reason, Refusal, Report, SeenLog, StepName, StepState, Verdict,
 };
+use app_spec::DeploymentId;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most characters of a refusal's sentence that are shown.
 const REFUSAL_CHARS: usize = 1_500;
@@ -63,6 +65,18 @@ pub(crate) fn checks_only(report: &Report) -> bool {
 
 /// Returns the sentences under the headline: what happened, and what is live.
 pub(crate) fn told(report: &Report) -> Vec<Words> {
+    let mut said = told_first(report);
+    match state(report) {
+        // Its notes have them.
+        State::Ended(_) | State::UnderWay => {}
+        State::Refused(_) | State::EndedEarlier(_) | State::AlreadyDone(_) | State::Preview(_) => {
+            said.extend(more_starts(report));
+        }
+    }
+    said
+}
+
+fn told_first(report: &Report) -> Vec<Words> {
     match state(report) {
         State::Ended(verdict) => told_of(report, verdict),
         State::Refused(refusal) => {
@@ -124,10 +138,16 @@ pub(crate) fn told(report: &Report) -> Vec<Words> {
                      What is done is not run again."
                 ]
             } else {
+                let sent = if report.cleaned_up {
+                    "; the app was only cleaned up after another run."
+                } else {
+                    "; nothing was sent to the app."
+                };
                 words![
                     "Done by earlier runs: ",
                     steps,
-                    ". What is done is not run again; nothing was sent to the app."
+                    ". What is done is not run again",
+                    sent
                 ]
             }]
         }
@@ -192,7 +212,15 @@ fn under_way(report: &Report) -> Vec<Words> {
 }
 
 fn told_of(report: &Report, verdict: &Verdict) -> Vec<Words> {
-    let mut said = vec![job_sentence(report, verdict), deployment_sentence(verdict)];
+    let mut said = match verdict.job {
+        JobAxis::Done | JobAxis::Failed { .. } => Vec::new(),
+        JobAxis::NotAttempted
+        | JobAxis::Refused { .. }
+        | JobAxis::Unproven { .. }
+        | JobAxis::NeverStarted
+        | JobAxis::Running => done_in_part(report),
+    };
+    said.extend([job_sentence(report, verdict), deployment_sentence(verdict)]);
     said.extend(notes(report, verdict));
     said.retain(|sentence| !sentence.is_empty());
     said
@@ -253,12 +281,22 @@ fn job_sentence(report: &Report, verdict: &Verdict) -> Words {
             code,
             check: true,
         } => {
+            let after = if report.part_done.is_empty() {
+                words![". Checks come before all steps, so no step changed anything."]
+            } else {
+                let done = names(&report.part_done);
+                words![
+                    ", before any step of its job ran. Done before that, and staying done: ",
+                    done,
+                    "."
+                ]
+            };
             words![
                 "The check of step ",
                 step,
                 " failed with exit code ",
                 *code,
-                ". Checks come before all steps, so no step changed anything."
+                Part::Words(after)
             ]
         }
         JobAxis::Failed {
@@ -308,10 +346,10 @@ fn job_sentence(report: &Report, verdict: &Verdict) -> Words {
             ]
         }
         JobAxis::NeverStarted if verdict.reason == Reason::NeverStarted => {
-            words!["The job's process never started, so no check and no step ran."]
+            words!["The job's process never started, so no check and no step of it ran."]
         }
         JobAxis::NeverStarted => words![
-            "The job's process never started, so no check and no step ran. ",
+            "The job's process never started, so no check and no step of it ran. ",
             verdict.reason.meaning()
         ],
         JobAxis::Running => words![
@@ -391,21 +429,65 @@ pub(crate) fn notes(report: &Report, verdict: &Verdict) -> Vec<Words> {
             ". Compare the deployments' app specs in the control panel and set these places as they should be."
         ]);
     }
-    let runs = usize::try_from(facts.executions)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(facts.disarmed.len());
-    if runs > 1 {
-        notes.push(words![
-            "The job was started ",
-            runs,
-            " times: another deployment carried it while it was in the app spec. Look whether its steps may run twice."
-        ]);
-    }
+    notes.extend(more_starts(report));
     if !facts.recorded && verdict.job != JobAxis::NotAttempted {
         notes.push(words!["The ledger did not take the outcome; the next run reads it from the deployments and the log."]);
     }
     notes.extend(report.warnings.iter().take(MAX_WARNINGS).map(as_sentence));
     notes
+}
+
+/// How a job ran, or may have run, more than once.
+fn more_starts(report: &Report) -> Vec<Words> {
+    let mut starts: BTreeMap<&JobName, Vec<&SeenLog>> = BTreeMap::new();
+    for log in &report.logs {
+        if log.evidence.begins > 0 && log.evidence.disarmed.is_none() {
+            starts.entry(&log.job).or_default().push(log);
+        }
+    }
+    let mut said = Vec::new();
+    for (job, logs) in starts {
+        let times: u32 = logs.iter().map(|log| log.evidence.begins).sum();
+        if times > 1 {
+            let (noun, places) = in_deployments(logs.iter().map(|log| &log.deployment));
+            said.push(words![
+                "Job ",
+                job,
+                " was started ",
+                times,
+                " times, in ",
+                noun,
+                places,
+                ". Look whether its steps may run twice."
+            ]);
+        }
+    }
+    let ends = report.parts.iter().chain(&report.verdict);
+    let proven = |verdict: &&Verdict| matches!(verdict.job, JobAxis::Done | JobAxis::Failed { .. });
+    let unproven: BTreeSet<&DeploymentId> = ends
+        .filter(proven)
+        .flat_map(|verdict| &verdict.facts.unproven)
+        .collect();
+    if !unproven.is_empty() {
+        let (noun, places) = in_deployments(unproven);
+        said.push(words![
+            "The job may have run once more, in whole or in part: no log shows what it did in ",
+            noun,
+            places,
+            ". Look whether its steps may run twice."
+        ]);
+    }
+    said
+}
+
+fn in_deployments<'a>(ids: impl IntoIterator<Item = &'a DeploymentId>) -> (&'static str, Words) {
+    let ids: Vec<Part> = ids.into_iter().map(short).collect();
+    let noun = if ids.len() == 1 {
+        "deployment "
+    } else {
+        "deployments "
+    };
+    (noun, list(ids))
 }
 
 /// The most warnings that are repeated under the headline; the timeline has them all.

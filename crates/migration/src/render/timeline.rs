@@ -12,11 +12,11 @@ pub(crate) fn sentence(what: &Happening, redactor: &Redactor) -> Words {
     match what {
         Happening::Planned(plan) => planned(plan),
         Happening::Refused(refusal) => words!["Refused: ", &redactor.clean_line(&refusal.message)],
-        Happening::AlreadyDone(_) => words!["Every step is done already; nothing is run"],
+        Happening::AlreadyDone { .. } => words!["Every step is done already; nothing is run"],
         Happening::AlreadyEnded(ended) => {
             words!["Epoch ", ended.epoch, " ended earlier; nothing is run"]
         }
-        Happening::PartDone(steps) => {
+        Happening::PartDone { steps, .. } => {
             let (noun, verb) = match steps.len() {
                 1 => ("Step ", " is"),
                 _ => ("Steps ", " are"),
@@ -26,7 +26,7 @@ pub(crate) fn sentence(what: &Happening, redactor: &Redactor) -> Words {
         }
         Happening::Waiting(cause) => words![&capital(cause)],
         Happening::Claimed => {
-            words!["The claim stands in the ledger; nobody else inserts this job"]
+            words!["The claim is in the ledger; of several, the oldest may insert the job"]
         }
         Happening::Inserted {
             job,
@@ -118,7 +118,7 @@ pub(crate) fn sentence(what: &Happening, redactor: &Redactor) -> Words {
             ]
         }
         Happening::Health { ok: true } => words!["The app is healthy: three good answers in a row"],
-        Happening::Health { ok: false } => words!["The app gave no three good answers in a row"],
+        Happening::Health { ok: false } => words!["The app does not answer as healthy yet"],
         Happening::Firewall { restored, extra } => firewall(*restored, extra),
         Happening::Overwritten(places) => {
             words![
@@ -159,11 +159,11 @@ fn planned(plan: &Plan) -> Words {
 fn whose(role: Role) -> &'static str {
     match role {
         Role::Ours => "Our deployment ",
-        Role::CarriesOurs => "Somebody else's deployment with our job in it, ",
+        Role::CarriesOurs => "Another deployment with our job in it, ",
         Role::Rollback => "The platform's rollback ",
         Role::CleanUp => "The clean-up deployment ",
-        Role::Merge => "The merged commit's own deployment ",
-        Role::Other => "Somebody else's deployment ",
+        Role::Merge => "A deployment of the merged commit, ",
+        Role::Other => "Another deployment ",
     }
 }
 

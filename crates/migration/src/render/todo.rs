@@ -79,20 +79,23 @@ fn preview(plan: &Plan) -> Vec<Todo> {
 
 fn ended(report: &Report, links: &Links, verdict: &Verdict) -> Vec<Todo> {
     let mut todo = Vec::new();
+    let in_part = !report.part_done.is_empty();
     match &verdict.job {
         JobAxis::Failed { step, check, .. } => {
             todo.extend(fix(report, links, verdict, step, *check))
         }
         JobAxis::Refused { .. } => {
             todo.push(Todo::Say(words![
-                "Give the variable a value in the app's settings, or take it out of `env` in the manifest. Nothing was changed in the database."
+                "Give the variable a value in the app's settings, or take it out of `env` in the manifest. ",
+                if in_part { "The rest changed nothing in the database." } else { "Nothing was changed in the database." }
             ]));
             todo.extend(retry(report, links));
         }
         JobAxis::Unproven { .. } => todo.extend(once_more(report, links)),
         JobAxis::NeverStarted => {
             todo.push(Todo::Say(words![
-                "Nothing ran and nothing is used up. Once the cause is gone, re-run this workflow; after two such tries ask for a retry:"
+                if in_part { "Nothing of the rest ran" } else { "Nothing ran" },
+                " and nothing is used up. Once the cause is gone, re-run this workflow; after two such tries ask for a retry:"
             ]));
             todo.extend(command(report, links.retry_command.as_ref()));
         }

@@ -284,6 +284,24 @@ async fn a_run_of_several_jobs_ends_only_while_the_app_is_still_put_back() {
     assert_eq!(harbour.world.executions().len(), 2, "each step ran once");
 }
 
+/// Its first job's deployments are its own as long as it tells of any.
+#[tokio::test(start_paused = true)]
+async fn a_run_of_several_jobs_calls_none_of_its_own_deployments_anothers() {
+    let harbour = harbour();
+    let mut request = harbour.request(STEPS);
+    request.settings.strategy = migration::Strategy::OneJobPerStep;
+    let ended = runner::migrate(&harbour.harbor, request).await;
+    assert_eq!(ended.reason, Reason::Done);
+    let roles: Vec<migration::Role> = ended
+        .report
+        .deployments
+        .iter()
+        .map(|one| one.role)
+        .collect();
+    use migration::Role::{CleanUp, Ours};
+    assert_eq!(roles, [Ours, CleanUp, Ours, CleanUp]);
+}
+
 /// A migration that ended well, whose job somebody's stale copy of the spec brings back just now, after its lease; and
 /// the spec as it was before.
 pub(crate) async fn brought_back() -> (Box_, serde_json::Value) {

@@ -104,9 +104,9 @@ fn phase(what: &Happening) -> Option<&'static str> {
         Happening::Restored { .. } => Some("Look at the app's health and firewall"),
         Happening::Planned(_)
         | Happening::Refused(_)
-        | Happening::AlreadyDone(_)
+        | Happening::AlreadyDone { .. }
         | Happening::AlreadyEnded(_)
-        | Happening::PartDone(_)
+        | Happening::PartDone { .. }
         | Happening::Waiting(_)
         | Happening::Doubtful(_)
         | Happening::Phase { .. }

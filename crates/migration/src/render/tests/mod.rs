@@ -187,7 +187,7 @@ fn a_run_under_way_tells_its_phase_and_time() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:38:05` Our deployment `aaaaaaaa` is being built
 
@@ -246,7 +246,7 @@ fn success_is_told() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:10` Our deployment `aaaaaaaa` is being built
     - `00:39:40` Our deployment `aaaaaaaa` is being rolled out
@@ -365,12 +365,12 @@ fn success_with_something_to_look_at_is_told() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned step `backfill` as job `migrate-k3f9q2x7-e1`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e1` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:10` Our deployment `aaaaaaaa` is being built
     - `00:39:40` Our deployment `aaaaaaaa` is being rolled out
     - `00:43:40` The job runs, in deployment `aaaaaaaa`
-    - `00:44:00` Somebody else's deployment with our job in it, `dddddddd` is being built
+    - `00:44:00` Another deployment with our job in it, `dddddddd` is being built
     - `00:45:30` Log of the job in deployment `aaaaaaaa` (212 lines, kept in `harbor-pilot-logs/migrate-k3f9q2x7-e0.log`): `backfill` ended with 0
     - `00:45:50` Job `migrate-k3f9q2x7-e1` out of the app spec; deployment `cccccccc` takes it out of the app
     - `00:49:10` The clean-up deployment `cccccccc` is live
@@ -449,7 +449,7 @@ fn a_failed_step_with_a_rollback_is_told() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:10` Our deployment `aaaaaaaa` is being built
     - `00:39:40` Our deployment `aaaaaaaa` is being rolled out
@@ -665,7 +665,7 @@ fn a_contained_failure_is_told() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:10` Our deployment `aaaaaaaa` is being built
     - `00:39:40` Our deployment `aaaaaaaa` is being rolled out
@@ -753,7 +753,7 @@ fn a_failed_check_is_told() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:10` Our deployment `aaaaaaaa` is being built
     - `00:39:40` Our deployment `aaaaaaaa` is being rolled out
@@ -876,7 +876,7 @@ fn an_unproven_run_is_told() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:10` Our deployment `aaaaaaaa` is being built
     - `00:39:40` Our deployment `aaaaaaaa` is being rolled out
@@ -918,7 +918,7 @@ fn a_run_that_never_started_is_told() {
     <!-- harbor-pilot v1 key=k3f9q2x7 -->
     ### ⚠️ Migration `ter-235` never started; nothing ran
 
-    The job's process never started, so no check and no step ran.
+    The job's process never started, so no check and no step of it ran.
 
     The deployment failed and no rollback was seen; the app stays on what was live before. Live now: deployment `cccccccc`, commit `9f8e7d6`.
 
@@ -948,7 +948,7 @@ fn a_run_that_never_started_is_told() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:14` Our deployment `aaaaaaaa` failed
     - `00:35:34` Job `migrate-k3f9q2x7-e0` out of the app spec; deployment `cccccccc` takes it out of the app
@@ -1089,7 +1089,7 @@ fn a_clean_up_that_is_not_proven_is_told_loudly() {
     <details><summary>Timeline (UTC)</summary>
 
     - `00:35:00` Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    - `00:35:02` The claim stands in the ledger; nobody else inserts this job
+    - `00:35:02` The claim is in the ledger; of several, the oldest may insert the job
     - `00:35:05` Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     - `00:35:10` Our deployment `aaaaaaaa` is being built
     - `00:39:40` Our deployment `aaaaaaaa` is being rolled out
@@ -1257,7 +1257,10 @@ fn a_migration_that_is_done_already_is_told() {
     let mut plan = fix_plan();
     let story = story().then(
         0,
-        Happening::AlreadyDone(std::mem::take(&mut plan.already_done)),
+        Happening::AlreadyDone {
+            steps: std::mem::take(&mut plan.already_done),
+            cleaned_up: false,
+        },
     );
     insta::assert_snapshot!(story.comment(), @r#"
     <!-- harbor-pilot v1 key=k3f9q2x7 -->
@@ -1382,7 +1385,7 @@ fn each_event_has_a_line() {
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
     00:35:00 Planned steps `columns` and `backfill` as job `migrate-k3f9q2x7-e0`
-    00:35:02 The claim stands in the ledger; nobody else inserts this job
+    00:35:02 The claim is in the ledger; of several, the oldest may insert the job
     00:35:05 Job `migrate-k3f9q2x7-e0` is in the app spec; deployment `aaaaaaaa` carries it
     00:35:10 Our deployment `aaaaaaaa` is being built
     00:39:40 Our deployment `aaaaaaaa` is being rolled out
@@ -1399,9 +1402,9 @@ fn each_event_has_a_line() {
     23:59:59 Job `migrate-k3f9q2x7-e0` is in the app spec; the reply named no deployment, it is found by the job's name
     23:59:59 Our deployment `aaaaaaaa` was asked to cancel
     23:59:59 The app is proven put back; others changed `/services/0/instance_count` meanwhile, which stays
-    23:59:59 The app gave no three good answers in a row
+    23:59:59 The app does not answer as healthy yet
     23:59:59 The database's firewall was put back; taken out: `ip_addr 203.0.113.7`
-    23:59:59 Somebody else's deployment `d-1` is in phase `NEW_PHASE`
+    23:59:59 Another deployment `d-1` is in phase `NEW_PHASE`
     "#);
 }
 

@@ -3,6 +3,7 @@
 use super::world::*;
 use super::{head, terminal};
 use crate::*;
+use app_spec::{DeploymentId, Phase};
 
 fn ended(verdict: Verdict) -> Story {
     story().planned(ter235()).inserted().ended(verdict)
@@ -63,9 +64,9 @@ fn a_job_that_never_started_says_why_where_that_is_known() {
             .find(|line| line.starts_with("The job's process"));
         sentence.unwrap().to_owned()
     };
-    insta::assert_snapshot!(told(Reason::NeverStarted), @"The job's process never started, so no check and no step ran.");
-    insta::assert_snapshot!(told(Reason::StartTimedOut), @"The job's process never started, so no check and no step ran. The job did not start in time and was taken out.");
-    insta::assert_snapshot!(told(Reason::Terminated), @"The job's process never started, so no check and no step ran. SIGTERM ended the run.");
+    insta::assert_snapshot!(told(Reason::NeverStarted), @"The job's process never started, so no check and no step of it ran.");
+    insta::assert_snapshot!(told(Reason::StartTimedOut), @"The job's process never started, so no check and no step of it ran. The job did not start in time and was taken out.");
+    insta::assert_snapshot!(told(Reason::Terminated), @"The job's process never started, so no check and no step of it ran. SIGTERM ended the run.");
 }
 
 #[test]
@@ -192,7 +193,7 @@ fn a_job_that_may_be_left_in_the_app_is_the_headline() {
 fn who_waited_for_another_run_says_how_that_ended() {
     let waited = || story().planned(ter235());
     let done = fix_plan().already_done;
-    let done = waited().then(1, Happening::AlreadyDone(done));
+    let done = waited().then(1, already_done(done));
     assert_eq!(done.report.reason(), Some(Reason::AlreadyDone));
     assert_eq!(
         done.report.headline().to_string(),
@@ -200,7 +201,7 @@ fn who_waited_for_another_run_says_how_that_ended() {
     );
     // Its own job, which had never started and was brought back.
     let done = fix_plan().already_done;
-    let done = waited().inserted().then(1, Happening::AlreadyDone(done));
+    let done = waited().inserted().then(1, already_done(done));
     insta::assert_snapshot!(head(&done.comment()), @r#"
     <!-- harbor-pilot v1 key=k3f9q2x7 -->
     ### ✅ Migration `ter-235` is done
@@ -231,6 +232,18 @@ fn states(report: &Report) -> Vec<StepState> {
     report.step_rows().iter().map(|row| row.state).collect()
 }
 
+fn part_done(steps: Vec<StepName>) -> Happening {
+    let verdict = None;
+    Happening::PartDone { steps, verdict }
+}
+
+fn already_done(steps: Vec<DoneStep>) -> Happening {
+    Happening::AlreadyDone {
+        steps,
+        cleaned_up: false,
+    }
+}
+
 /// A run of one job for each step, whose first one is done.
 fn half_done() -> Story {
     let mut plan = ter235();
@@ -238,7 +251,7 @@ fn half_done() -> Story {
     story()
         .planned(plan)
         .inserted()
-        .then(1, Happening::PartDone(vec![step("columns")]))
+        .then(1, part_done(vec![step("columns")]))
 }
 
 #[test]
@@ -301,7 +314,7 @@ fn a_run_whose_rest_failed_in_another_one_says_both() {
 #[test]
 fn a_run_whose_rest_another_one_did_is_done() {
     let both = vec![step("columns"), step("backfill")];
-    let story = half_done().then(1, Happening::PartDone(both));
+    let story = half_done().then(1, part_done(both));
     let story = story.ended(verdict(Reason::Done));
     assert_eq!(
         story.report.headline().to_string(),
@@ -623,4 +636,194 @@ fn what_comes_after_the_plan_is_told_with_it() {
     let wanted =
         "of an earlier run, with steps `columns` and `backfill`; after it `indexes` and `totals`";
     assert!(line.ends_with(wanted), "{line}");
+}
+
+fn failed_check() -> Verdict {
+    let mut verdict = verdict(Reason::CheckFailed);
+    verdict.job = JobAxis::Failed {
+        step: step("backfill"),
+        code: 4,
+        check: true,
+    };
+    verdict
+}
+
+/// Whoever reads it takes the database for what it was.
+#[test]
+fn a_check_that_fails_after_a_job_was_done_does_not_say_that_nothing_changed() {
+    insta::assert_snapshot!(head(&half_done().ended(failed_check()).comment()), @r#"
+    <!-- harbor-pilot v1 key=k3f9q2x7 -->
+    ### ❌ Migration `ter-235` is done in part; the check of step `backfill` failed; the app runs on, it was not rolled back
+
+    The check of step `backfill` failed with exit code 4, before any step of its job ran. Done before that, and staying done: `columns`.
+
+    Live now: deployment `cccccccc`, commit `9f8e7d6`.
+
+    **What to do now**
+
+    Fix it in a pull request, put the label `needs-migration` on it and merge it. That run does `backfill`; `columns` is not run again.
+
+    If the fix is not in a pull request (data, a setting, a direct push), ask for a retry:
+
+    ```
+    gh workflow run migrate.yml -f mode=retry -f migration=ter-235
+    ```
+    "#);
+    let alone = ended(failed_check()).comment();
+    assert!(alone.contains("failed, no step ran"), "{alone}");
+    assert!(alone.contains("so no step changed anything"), "{alone}");
+}
+
+#[test]
+fn what_is_done_is_told_however_the_rest_ended() {
+    for (job, reason) in [
+        (JobAxis::NeverStarted, Reason::NeverStarted),
+        (JobAxis::NeverStarted, Reason::CleanUpNotProven),
+        (JobAxis::NotAttempted, Reason::Deadline),
+        (JobAxis::Unproven { during: None }, Reason::Unproven),
+        (JobAxis::Running, Reason::Detached),
+        (
+            JobAxis::Refused {
+                variable: "JWT_SECRET".to_owned(),
+            },
+            Reason::VariableMissing,
+        ),
+    ] {
+        let verdict = Verdict {
+            job,
+            ..verdict(reason)
+        };
+        let page = half_done().ended(verdict).comment();
+        let done = "Done, and the app put back after it: `columns`.";
+        assert!(page.contains(done), "{reason:?}: {page}");
+        for denial in [
+            "ran nothing",
+            "Nothing ran",
+            "nothing ran",
+            "no step ran",
+            "Nothing was changed in the database",
+        ] {
+            assert!(!page.contains(denial), "{reason:?} {denial:?}: {page}");
+        }
+    }
+}
+
+/// The log of a copy of the job.
+fn copy(deployment: DeploymentId, evidence: Evidence) -> Happening {
+    Happening::Log {
+        job: ter235().job(),
+        deployment,
+        evidence,
+        tail: Vec::new(),
+        lines: 3,
+        path: None,
+    }
+}
+
+#[test]
+fn a_job_that_ran_twice_is_told_with_where() {
+    let ran = || evidence(vec![ran("columns", 1, Some(0))]);
+    let disarmed = Evidence {
+        disarmed: Some(Disarmed::Lease),
+        ..ran()
+    };
+    let once = || story().planned(ter235()).inserted().log(ran(), &[]);
+    let quiet = once()
+        .then(1, copy(deployment(PUSHED), disarmed))
+        .ended(verdict(Reason::Done));
+    assert!(!quiet.comment().contains("may run twice"));
+    let twice = "Job `migrate-k3f9q2x7-e0` was started 2 times, in deployments `aaaaaaaa` and `dddddddd`. \
+                 Look whether its steps may run twice.";
+    let story = || once().then(1, copy(deployment(PUSHED), ran()));
+    let page = story().ended(verdict(Reason::Done)).comment();
+    assert!(
+        page.contains("is done, with something to look at"),
+        "{page}"
+    );
+    assert!(page.contains(twice), "{page}");
+    // However it ends.
+    let why = Refusal::new(Reason::Pinned, "the app is pinned by a manual rollback", "");
+    let page = story().then(1, Happening::Refused(why)).comment();
+    assert!(page.contains(twice), "{page}");
+}
+
+#[test]
+fn a_job_that_may_have_run_once_more_is_told_with_where() {
+    let mut verdict = verdict(Reason::Done);
+    verdict.facts.unproven = vec![deployment(PUSHED)];
+    let more = "The job may have run once more, in whole or in part: no log shows what it did in deployment `dddddddd`. \
+                Look whether its steps may run twice.";
+    let page = ended(verdict.clone()).comment();
+    assert!(
+        page.contains("is done, with something to look at"),
+        "{page}"
+    );
+    assert!(page.contains(more), "{page}");
+    assert!(page.contains("one start seen in its logs"), "{page}");
+    // A part that went before.
+    let part = Happening::PartDone {
+        steps: vec![step("columns")],
+        verdict: Some(Box::new(verdict.clone())),
+    };
+    let story = story().planned(ter235()).inserted().then(1, part);
+    let page = story.ended(super::world::verdict(Reason::Done)).comment();
+    assert!(page.contains(more), "{page}");
+    // Where its own end is not known, that says it all.
+    verdict.job = JobAxis::Unproven { during: None };
+    verdict.reason = Reason::Unproven;
+    let page = ended(verdict).comment();
+    assert!(!page.contains("once more, in whole"), "{page}");
+}
+
+#[test]
+fn who_cleaned_up_and_found_all_done_does_not_say_that_nothing_was_sent() {
+    let done = |cleaned_up| {
+        let steps = fix_plan().already_done;
+        let page = story().then(0, Happening::AlreadyDone { steps, cleaned_up });
+        page.comment()
+    };
+    let sent = "What is done is not run again; the app was only cleaned up after another run.";
+    assert!(done(true).contains(sent), "{}", done(true));
+    assert!(!done(true).contains("nothing was sent"));
+    assert!(done(false).contains("nothing was sent to the app"));
+}
+
+#[test]
+fn parts_that_are_done_are_counted_in_words() {
+    let line = |steps: &[&str]| {
+        let steps = steps.iter().map(|name| step(name)).collect();
+        story().then(0, part_done(steps)).report.timeline[0]
+            .text
+            .to_string()
+    };
+    assert_eq!(
+        line(&["columns"]),
+        "Step `columns` is done, and the app is put back"
+    );
+    assert_eq!(
+        line(&["columns", "backfill"]),
+        "Steps `columns` and `backfill` are done, and the app is put back"
+    );
+}
+
+/// The reply to the insert may have been lost.
+#[test]
+fn a_deployment_of_ours_shows_that_the_job_went_in() {
+    let seen = |role| {
+        story()
+            .phase(1, OURS, role, Phase::Building)
+            .report
+            .inserted
+    };
+    assert!(seen(Role::Ours));
+    assert!(!seen(Role::Other));
+    assert!(!seen(Role::CarriesOurs));
+    // And what is seen after it does not take that back.
+    let story = story().phase(1, OURS, Role::Ours, Phase::Building).phase(
+        1,
+        CLEAN_UP,
+        Role::CleanUp,
+        Phase::Building,
+    );
+    assert!(story.report.inserted);
 }

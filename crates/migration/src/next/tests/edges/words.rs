@@ -24,7 +24,7 @@ fn each_wait_has_words_of_its_own() {
     the DigitalOcean API gives no answer; asking again
     the ledger gives no answer; asking again
     waiting for the merged commit to be live
-    waiting for deployment d3 (BUILDING), which somebody else started
+    waiting for deployment d3 (BUILDING), which this run did not start
     waiting for an older claim on this migration to settle
     waiting for the ledger to show the claim
     the reply to the update was lost; watching whether it was applied
