@@ -1,6 +1,7 @@
 //! What the runs came through: counted, so that a cell that nothing reached is seen.
 
 use crate::choice::word;
+use crate::invariants::page;
 use crate::scene::Played;
 use migration::{Happening, Reason, Verdict};
 use std::collections::BTreeMap;
@@ -44,6 +45,13 @@ const OUT_OF_REACH: &[(&str, &[&str])] = &[
 /// What few runs end with: one in tens of thousands. A build of the simulator takes no longer than our bounds allow, so that
 /// only the end of a run's own time cancels a deployment whose job has not begun.
 const RARE: &[&str] = &["start-timed-out", "variable-missing"];
+
+/// Sentences that are as rare: those of a job that wants for a variable, and of a run that planned again and again.
+const RARE_SENTENCES: &[&str] = &[
+    "Nothing was changed in the database",
+    "a variable that it needs is missing",
+    "Nothing of ours is in the app",
+];
 
 /// What the axes of a verdict can be. A job that refuses to run for want of a variable is as rare as `variable-missing`.
 const AXES: &[(&str, &[&str])] = &[
@@ -108,6 +116,9 @@ impl Coverage {
             for event in &gone.events {
                 self.add("told", happening(&event.what));
             }
+            for sentence in page::judged(&gone.page) {
+                self.add("page", sentence);
+            }
             match &gone.ended {
                 None => self.add("end", format!("{} dead", gone.role)),
                 Some(ended) => {
@@ -157,7 +168,7 @@ impl Coverage {
             .collect()
     }
 
-    /// What many runs must have come through and did not: reasons, and the values of a verdict's axes. And what is said to
+    /// What many runs must have come through and did not: reasons, the values of a verdict's axes, the sentences that are judged. And what is said to
     /// be out of reach and was reached. (Each call with each outcome is for the matrix to reach.)
     pub(crate) fn holes(&self) -> Vec<String> {
         let mut holes: Vec<String> = Vec::new();
@@ -167,6 +178,10 @@ impl Coverage {
             let missing = values.iter().filter(|value| self.of(axis, value) == 0);
             holes.extend(missing.map(|value| format!("{axis} {value}")));
         }
+        let unsaid = page::sentences().filter(|sentence| {
+            self.of("page", sentence) == 0 && !RARE_SENTENCES.contains(sentence)
+        });
+        holes.extend(unsaid.map(|sentence| format!("page {sentence}")));
         for (_, codes) in OUT_OF_REACH {
             let reached = codes.iter().filter(|code| self.of("reason", code) > 0);
             holes.extend(reached.map(|code| format!("reason {code}, which was out of reach")));

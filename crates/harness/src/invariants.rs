@@ -5,6 +5,8 @@
 //! thinks; where it must know what a spec should look like, it replays the others' edits itself.
 
 mod names;
+pub(crate) mod page;
+mod stream;
 mod told;
 
 use crate::actor::{self, Wrote, ours, without_ours};
@@ -66,6 +68,8 @@ pub(crate) fn check(played: &Played) -> Vec<Violation> {
         judge.put_back(gone);
         judge.truth(gone);
         judge.facts(gone);
+        judge.stream(gone);
+        judge.page(gone);
         judge.what_it_says_of_the_firewall(gone);
         judge.ends(gone);
         judge.in_spite_of_the_ledger(gone);
@@ -902,6 +906,10 @@ fn left(sent: &Sent) -> bool {
 /// Whether a PUT had an effect, now or late.
 fn applied(sent: &Sent) -> bool {
     use crate::choice::FaultName as F;
+    if sent.killed == Some(crate::choice::Position::InFlight) {
+        // It arrives all the same, and no fault meets it.
+        return !matches!(sent.answer, Some(400..=499));
+    }
     match sent.fault {
         Some(F::Refuse | F::Timeout | F::Reset | F::Http500 | F::Http429 | F::Http429Bare) => false,
         Some(F::Http401 | F::Http403 | F::Http404) => false,

@@ -63,6 +63,8 @@ pub(crate) struct Gone {
     /// The jobs of ours in the spec and in what is live when it ended.
     pub(crate) left: Vec<String>,
     pub(crate) events: Vec<Event>,
+    /// The page that it left; empty where it died.
+    pub(crate) page: String,
     /// Secrets that it let out, as (sink, secret).
     pub(crate) leaks: Vec<(String, &'static str)>,
 }
@@ -750,7 +752,11 @@ async fn run(
     while let Ok(event) = receiver.try_recv() {
         events.push(event);
     }
-    let leaks = leaks(ended.as_ref(), &events, &harbor.redactor);
+    let page = ended
+        .as_ref()
+        .map(|ended| render::comment::render(&ended.report, &Links::default(), 60_000));
+    let page = page.unwrap_or_default();
+    let leaks = leaks((ended.as_ref(), &page), &events, &harbor.redactor);
     Gone {
         number: process.number,
         who: process.who,
@@ -763,6 +769,7 @@ async fn run(
         wanted,
         left: Shown::now(&hall.world).left(),
         events,
+        page,
         leaks,
     }
 }
@@ -780,7 +787,7 @@ fn redactor() -> Redactor {
 const SECRETS: &[&str] = &["dop_v1_b7f2c9d1", "real-pa", "EV[1:", "Signature="];
 
 fn leaks(
-    ended: Option<&Ended>,
+    (ended, page): (Option<&Ended>, &str),
     events: &[Event],
     redactor: &Redactor,
 ) -> Vec<(String, &'static str)> {
@@ -792,10 +799,7 @@ fn leaks(
     if let Some(ended) = ended {
         let (report, links) = (&ended.report, Links::default());
         sinks.extend([
-            (
-                "comment".to_owned(),
-                render::comment::render(report, &links, 60_000),
-            ),
+            ("comment".to_owned(), page.to_owned()),
             (
                 "summary".to_owned(),
                 render::summary::render(report, &links, 60_000),

@@ -279,7 +279,7 @@ impl<'a> Judge<'a> {
 
     /// The last looks of a process before a time: the last one, and the one before it, for the last may have failed where
     /// deployments are read one by one. Older first.
-    fn last_looks(&self, process: usize, before: Timestamp) -> Vec<&'a Sent> {
+    pub(super) fn last_looks(&self, process: usize, before: Timestamp) -> Vec<&'a Sent> {
         let looks = self.looks(process).rev();
         let mut last: Vec<&Sent> = looks.filter(|look| look.at < before).take(2).collect();
         last.reverse();

@@ -1,0 +1,142 @@
+//! C6: what a page says in words is what happened: its sentences that deny something, and those that claim something.
+//!
+//! A page is other people's only source, and a sentence can be wrong where every fact behind it is right.
+
+use super::{Judge, applied, may_have_applied};
+use crate::actor::ours;
+use crate::job::Ran;
+use crate::scene::Gone;
+use crate::shown::Row;
+use jiff::Timestamp;
+use migration::JobAxis;
+
+/// What a sentence claims of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// No step of a job that it put in or followed ran.
+    NoStepRan,
+    /// It sent nothing that changes the app.
+    NothingSent,
+    /// The platform did not roll its job's deployment back.
+    NotRolledBack,
+    /// The platform did.
+    RolledBack,
+    /// No job of ours is in the app.
+    NothingLeft,
+    /// An update of ours put a lost edit back.
+    EditPutBack,
+}
+
+/// The sentences, as far as they stand in every page alike, and what each claims.
+const SENTENCES: &[(&str, Claim)] = &[
+    ("nothing ran", Claim::NoStepRan),
+    ("Nothing ran", Claim::NoStepRan),
+    ("nothing was run now", Claim::NoStepRan),
+    ("no step ran", Claim::NoStepRan),
+    ("No step was run", Claim::NoStepRan),
+    ("no step changed anything", Claim::NoStepRan),
+    ("Nothing was changed in the database", Claim::NoStepRan),
+    ("a variable that it needs is missing", Claim::NoStepRan),
+    ("nothing was sent to the app", Claim::NothingSent),
+    ("it was not rolled back", Claim::NotRolledBack),
+    ("no rollback was seen", Claim::NotRolledBack),
+    ("rolled the app back", Claim::RolledBack),
+    ("A rollback puts code back", Claim::RolledBack),
+    ("Nothing of ours is in the app", Claim::NothingLeft),
+    (", and is put back:", Claim::EditPutBack),
+    ("it was put back", Claim::EditPutBack),
+];
+
+/// What must stand in a page where a job ran twice.
+const RAN_TWICE: &str = "may run twice";
+
+/// Returns the sentences that are judged and stand in a page.
+pub(crate) fn judged(page: &str) -> impl Iterator<Item = &'static str> {
+    sentences().filter(move |sentence| page.contains(sentence))
+}
+
+/// Returns every sentence that is judged.
+pub(crate) fn sentences() -> impl Iterator<Item = &'static str> {
+    let claims = SENTENCES.iter().map(|(sentence, _)| *sentence);
+    claims.chain([RAN_TWICE])
+}
+
+impl<'a> Judge<'a> {
+    /// What of the page that a run left is not so.
+    pub(super) fn page(&mut self, gone: &Gone) {
+        let mut wrong = Vec::new();
+        for (sentence, claim) in SENTENCES {
+            if gone.page.contains(sentence) && !self.holds(gone, *claim) {
+                wrong.push(format!("{sentence:?}, and that is not so"));
+            }
+        }
+        wrong.extend(self.ran_twice(gone));
+        for what in wrong {
+            self.broke("C6 page", format!("{} says {what}", gone.role));
+        }
+    }
+
+    fn holds(&self, gone: &Gone, claim: Claim) -> bool {
+        let verdict = gone.verdict();
+        let mut mine = {
+            let sent = self.played.journal.sent.iter();
+            sent.filter(|sent| sent.process == gone.number)
+        };
+        match claim {
+            Claim::NoStepRan => {
+                let mut ran = self.ran_for(gone).into_iter();
+                !ran.any(|ran| ran.steps().next().is_some())
+            }
+            Claim::NothingSent => !mine.any(|sent| {
+                matches!(sent.call, "apps.update" | "deployments.cancel") && may_have_applied(sent)
+            }),
+            Claim::RolledBack | Claim::NotRolledBack => {
+                let own = verdict.and_then(|verdict| verdict.facts.deployment.as_ref());
+                let own = own.map(|own| own.as_str());
+                let rolls_back = |one: &Row| {
+                    one.cause.1 == "AUTO_ROLLBACK"
+                        && one.created_at <= gone.at
+                        && own.is_some()
+                        && one.previous.as_deref() == own
+                };
+                self.all_deployments().any(rolls_back) == (claim == Claim::RolledBack)
+            }
+            Claim::NothingLeft => gone.left.is_empty(),
+            // By another run, perhaps.
+            Claim::EditPutBack => self.puts().iter().any(|(sent, body)| {
+                let had = sent.base.as_ref().map(|base| ours(&base.spec));
+                sent.at <= gone.at && applied(sent) && had == Some(ours(&body["spec"]))
+            }),
+        }
+    }
+
+    /// A job that ran twice, and nobody who reads the page would know.
+    fn ran_twice(&self, gone: &Gone) -> Option<String> {
+        // All of what it says then is that nobody knows.
+        let open = |job: &JobAxis| matches!(job, JobAxis::Unproven { .. } | JobAxis::Running);
+        let open = gone.verdict().is_some_and(|verdict| open(&verdict.job));
+        if gone.page.is_empty() || open || gone.page.contains(RAN_TWICE) {
+            return None;
+        }
+        let looks = self.last_looks(gone.number, Timestamp::MAX);
+        let look = looks.first()?;
+        let mut ran = self.ran_for(gone);
+        ran.retain(|ran| ran.disarmed.is_none() && ran.at <= look.at);
+        let twice = ran.iter().enumerate().find(|(place, one)| {
+            let mut before = ran.iter().take(*place);
+            before.any(|before| before.component == one.component)
+        });
+        twice.map(|(_, one)| format!("nothing of `{}`, which ran twice", one.component))
+    }
+
+    /// The processes of the jobs that a run put in or followed, until it was gone.
+    fn ran_for(&self, gone: &Gone) -> Vec<&'a Ran> {
+        let verdict = gone.verdict();
+        let followed = verdict.and_then(|verdict| verdict.facts.job.as_ref());
+        let mut jobs = self.put_in_by(gone.number);
+        jobs.extend(followed.map(ToString::to_string));
+        let ran = self.played.ran.iter();
+        ran.filter(|ran| jobs.contains(&ran.component) && ran.at <= gone.at)
+            .collect()
+    }
+}
