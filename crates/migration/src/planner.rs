@@ -36,7 +36,7 @@ pub fn plan(request: &Request, seen: &Observed) -> Result<Planned, Refusal> {
                 "cannot tell what was done of `{}`: the ledger gives no answer",
                 request.manifest.id
             ),
-            "try again; nothing is inserted without a ledger, since it alone knows what ran years ago",
+            "try again; no job is put in without a ledger, since it alone knows what ran years ago",
         ));
     }
     let key = Key::of(&app.id, &request.manifest.id);
@@ -140,7 +140,7 @@ fn present<'a>(request: &Request, seen: &'a Observed) -> Result<&'a App, Refusal
         AppView::Unreachable(_) => Err(Refusal::new(
             Reason::PlatformUnreachable,
             format!("cannot read {named}: the DigitalOcean API gives no answer"),
-            "nothing was inserted; try again",
+            "try again later",
         )),
         AppView::Denied => Err(Refusal::new(
             Reason::Unauthorized,

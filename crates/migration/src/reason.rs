@@ -150,11 +150,11 @@ reasons! {
     JobTimedOut = "job-timed-out" => TimedOut,
     /// The whole run's deadline passed.
     Deadline = "deadline" => TimedOut,
-    /// Another deployment in flight did not settle in time; nothing was inserted.
+    /// Another deployment in flight did not settle in time, so no job was put in over it.
     DeploymentInFlight = "deployment-in-flight" => RefusedByState,
-    /// The merged commit's deployment was not seen in time; nothing was inserted.
+    /// The merged commit's deployment was not seen in time, so no job was put in before it.
     DeployNotSeen = "deploy-not-seen" => RefusedByState,
-    /// The merged commit's own deployment failed; nothing was inserted.
+    /// The merged commit's own deployment failed; no job was put in after it.
     DeployFailed = "deploy-failed" => RefusedByState,
     /// The deployment was cancelled or superseded from outside before the job began.
     Superseded = "superseded" => Superseded,
@@ -192,7 +192,7 @@ reasons! {
     NothingLive = "nothing-live" => RefusedByState,
     /// The platform could not be reached before anything was inserted.
     PlatformUnreachable = "platform-unreachable" => Unreachable,
-    /// No claim could be made, or the ledger did not list it in time, so nothing was inserted.
+    /// No claim could be made, or the ledger did not list it in time, so no job was put in on it.
     LedgerUnreachable = "ledger-unreachable" => Unreachable,
     /// The firewall is not as it was asked to be.
     Firewall = "firewall" => Firewall,

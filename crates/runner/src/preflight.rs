@@ -181,7 +181,7 @@ async fn validate(harbor: &Harbor, plan: &Plan, world: &mut Observer) -> Result<
                     said(&error)
                 ))
                 .to_string(),
-            "Nothing was changed. Mend what the platform names, in the app or in the config, and run again.",
+            "The job was not put in. Mend what the platform names, in the app or in the config, and run again.",
         )),
         Err(error) => Err(of_error(&error)),
     }
@@ -247,7 +247,7 @@ pub(crate) fn interrupted() -> Refusal {
     Refusal::new(
         Reason::Interrupted,
         "interrupted before the job went in",
-        "No update of the app was sent for it; run it again.",
+        "Run it again; a step that is done is not run again.",
     )
 }
 
@@ -266,7 +266,7 @@ pub(crate) fn unseen(world: &Observer) -> Option<Refusal> {
             None => Refusal::new(
                 Reason::PlatformUnreachable,
                 "the DigitalOcean API gave no answer",
-                "Nothing was changed. Try again later.",
+                "Try again later.",
             ),
         }),
     }
@@ -295,13 +295,15 @@ pub fn of_error(error: &Error) -> Refusal {
             error.to_string(),
             "Check the `app` input.",
         ),
-        Error::Rejected { .. } => {
-            Refusal::new(Reason::SpecRefused, said(error), "Nothing was changed.")
-        }
+        Error::Rejected { .. } => Refusal::new(
+            Reason::SpecRefused,
+            said(error),
+            "Mend what the platform names, and run again.",
+        ),
         _ => Refusal::new(
             Reason::PlatformUnreachable,
             chain(error),
-            "Nothing was changed. Try again later; status.digitalocean.com tells about outages.",
+            "Try again later; status.digitalocean.com tells about outages.",
         ),
     }
 }
@@ -313,7 +315,7 @@ fn no_ledger(world: &Observer) -> Refusal {
         .map_or_else(|| "it gave no answer".to_owned(), |error| chain(error));
     Refusal::new(
         Reason::LedgerUnreachable,
-        format!("cannot read the ledger, so nothing can be claimed and nothing is inserted: {why}"),
+        format!("cannot read the ledger, so no job can be claimed and put in: {why}"),
         "In a workflow, grant `permissions: deployments: write`. On the command line, pass `--state-dir` or a GITHUB_TOKEN.",
     )
 }

@@ -510,7 +510,7 @@ async fn a_spec_that_the_platform_refuses() {
     The platform refuses the app spec with the job in it: cannot have the spec of app `11111111-1111-4111-8111-111111111111` checked: the platform refused it (400 Bad Request): instance size is not available in nyc.
 
     What to do now:
-      - Nothing was changed. Mend what the platform names, in the app or in the config, and run again.
+      - The job was not put in. Mend what the platform names, in the app or in the config, and run again.
 
     Reason spec-refused, exit code 2.
     ");
@@ -645,7 +645,7 @@ async fn a_platform_that_is_not_there() {
     Cannot list the apps: no connection to the platform: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111).
 
     What to do now:
-      - Nothing was changed. Try again later; status.digitalocean.com tells about outages.
+      - Try again later; status.digitalocean.com tells about outages.
 
     Reason platform-unreachable, exit code 12.
     ");

@@ -17,6 +17,8 @@ enum Claim {
     NoStepRan,
     /// It sent nothing that changes the app.
     NothingSent,
+    /// It put no job in.
+    NothingPutIn,
     /// The platform did not roll its job's deployment back.
     NotRolledBack,
     /// The platform did.
@@ -38,6 +40,8 @@ const SENTENCES: &[(&str, Claim)] = &[
     ("Nothing was changed in the database", Claim::NoStepRan),
     ("a variable that it needs is missing", Claim::NoStepRan),
     ("nothing was sent to the app", Claim::NothingSent),
+    ("nothing was inserted", Claim::NothingPutIn),
+    ("No job was put in", Claim::NothingPutIn),
     ("it was not rolled back", Claim::NotRolledBack),
     ("no rollback was seen", Claim::NotRolledBack),
     ("rolled the app back", Claim::RolledBack),
@@ -46,6 +50,9 @@ const SENTENCES: &[(&str, Claim)] = &[
     (", and is put back:", Claim::EditPutBack),
     ("it was put back", Claim::EditPutBack),
 ];
+
+/// How a sentence begins that tells of the steps that were not begun, where others are done.
+const OF_THE_REST: &str = "For the rest: ";
 
 /// What must stand in a page where a job ran twice.
 const RAN_TWICE: &str = "may run twice";
@@ -66,7 +73,10 @@ impl<'a> Judge<'a> {
     pub(super) fn page(&mut self, gone: &Gone) {
         let mut wrong = Vec::new();
         for (sentence, claim) in SENTENCES {
-            if gone.page.contains(sentence) && !self.holds(gone, *claim) {
+            // What is said of the rest is not said of all.
+            let mut lines = gone.page.lines();
+            let says = lines.any(|line| line.contains(sentence) && !line.starts_with(OF_THE_REST));
+            if says && !self.holds(gone, *claim) {
                 wrong.push(format!("{sentence:?}, and that is not so"));
             }
         }
@@ -90,12 +100,23 @@ impl<'a> Judge<'a> {
             Claim::NothingSent => !mine.any(|sent| {
                 matches!(sent.call, "apps.update" | "deployments.cancel") && may_have_applied(sent)
             }),
+            Claim::NothingPutIn => self.put_in_by(gone.number).is_empty(),
             Claim::RolledBack | Claim::NotRolledBack => {
                 let own = verdict.and_then(|verdict| verdict.facts.deployment.as_ref());
                 let own = own.map(|own| own.as_str());
+                // What the last look could not show was not seen.
+                let looks = self.last_looks(gone.number, Timestamp::MAX);
+                let seen = looks
+                    .first()
+                    .map_or(gone.started, |look| look.at - self.list_lag());
+                let by = if claim == Claim::RolledBack {
+                    gone.at
+                } else {
+                    seen
+                };
                 let rolls_back = |one: &Row| {
                     one.cause.1 == "AUTO_ROLLBACK"
-                        && one.created_at <= gone.at
+                        && one.created_at <= by
                         && own.is_some()
                         && one.previous.as_deref() == own
                 };

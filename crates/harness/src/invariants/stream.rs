@@ -52,8 +52,9 @@ impl<'a> Judge<'a> {
         };
         let mut wrong = Vec::new();
         for event in &gone.events {
-            // The platform's clock is told in whole seconds.
-            told.at = event.at - self.date_ahead() + SignedDuration::from_secs(1);
+            // The platform's clock is told in whole seconds; who stood still since it was told tells what came later.
+            let still = self.stood_still(gone.who).as_secs().cast_signed();
+            told.at = event.at - self.date_ahead() + SignedDuration::from_secs(1 + still);
             if let Happening::Planned(plan) = &event.what {
                 told.planned.push(plan.job());
             }

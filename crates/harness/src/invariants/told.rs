@@ -342,7 +342,7 @@ impl<'a> Judge<'a> {
     }
 
     /// How long a list of deployments lacks what was made.
-    fn list_lag(&self) -> SignedDuration {
+    pub(super) fn list_lag(&self) -> SignedDuration {
         let lag = self.played.knob("list_lag_seconds");
         let lag = lag.and_then(|seconds| seconds.parse().ok());
         SignedDuration::from_secs(lag.unwrap_or_default())

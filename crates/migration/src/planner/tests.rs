@@ -104,7 +104,7 @@ fn an_app_that_can_not_be_read_is_refused_by_what_is_the_matter() {
     insta::assert_snapshot!(with(AppView::Unreachable(time(NOW))), @r#"
     platform-unreachable (12)
     cannot read the app: the DigitalOcean API gives no answer
-    nothing was inserted; try again
+    try again later
     "#);
     insta::assert_snapshot!(with(AppView::Denied), @r#"
     unauthorized (3)
@@ -259,7 +259,7 @@ fn without_a_ledger_nothing_is_planned() {
     insta::assert_snapshot!(told(&plan(&request(), &seen).unwrap_err()), @r#"
     ledger-unreachable (12)
     cannot tell what was done of `ter-235`: the ledger gives no answer
-    try again; nothing is inserted without a ledger, since it alone knows what ran years ago
+    try again; no job is put in without a ledger, since it alone knows what ran years ago
     "#);
 }
 

@@ -442,7 +442,7 @@ fn what_now(outcome: &LedgerOutcome) -> Clean {
             "look at the database first; where it is safe, run what is not proven done with `--retry` (`mode: retry`)"
         }
         LedgerOutcome::NeverStarted | LedgerOutcome::Withdrawn => {
-            "run it again; nothing was started"
+            "run it again; its job never started"
         }
     })
 }

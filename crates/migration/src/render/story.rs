@@ -82,7 +82,8 @@ fn told_first(report: &Report) -> Vec<Words> {
         State::Refused(refusal) => {
             let why = report.redactor.clean_line(&refusal.message);
             let mut said = done_in_part(report);
-            said.push(as_sentence(&why.shortened(REFUSAL_CHARS)));
+            let why = as_sentence(&why.shortened(REFUSAL_CHARS));
+            said.push(of_the_rest(report, why));
             said
         }
         State::EndedEarlier(ended) => {
@@ -97,7 +98,7 @@ fn told_first(report: &Report) -> Vec<Words> {
                     step,
                     " ended with ",
                     *code,
-                    "; no step ran"
+                    "; no step of it ran"
                 ],
                 LedgerOutcome::Failed {
                     step,
@@ -163,6 +164,14 @@ fn done_in_part(report: &Report) -> Vec<Words> {
     }
     let steps = names(&report.part_done);
     vec![words!["Done, and the app put back after it: ", steps, "."]]
+}
+
+/// Says of a sentence that it tells of what was not begun, where something is done.
+fn of_the_rest(report: &Report, why: Words) -> Words {
+    if report.part_done.is_empty() {
+        return why;
+    }
+    words!["For the rest: ", Part::Words(why)]
 }
 
 fn previewed(report: &Report, plan: &Plan) -> Words {
@@ -237,7 +246,7 @@ fn job_sentence(report: &Report, verdict: &Verdict) -> Words {
         found
     };
     match &verdict.job {
-        JobAxis::NotAttempted => words![verdict.reason.meaning()],
+        JobAxis::NotAttempted => of_the_rest(report, words![verdict.reason.meaning()]),
         JobAxis::Done if checks_only(report) => {
             words!["Every check ended with 0, by the marks in the job's own log. No step was run."]
         }
@@ -463,7 +472,9 @@ fn more_starts(report: &Report) -> Vec<Words> {
         }
     }
     let ends = report.parts.iter().chain(&report.verdict);
-    let proven = |verdict: &&Verdict| matches!(verdict.job, JobAxis::Done | JobAxis::Failed { .. });
+    // Where its own end is not known, that says it all.
+    let proven =
+        |verdict: &&Verdict| !matches!(verdict.job, JobAxis::Unproven { .. } | JobAxis::Running);
     let unproven: BTreeSet<&DeploymentId> = ends
         .filter(proven)
         .flat_map(|verdict| &verdict.facts.unproven)
@@ -471,7 +482,7 @@ fn more_starts(report: &Report) -> Vec<Words> {
     if !unproven.is_empty() {
         let (noun, places) = in_deployments(unproven);
         said.push(words![
-            "The job may have run once more, in whole or in part: no log shows what it did in ",
+            "A job of this migration may have run once more, in whole or in part: no log shows what it did in ",
             noun,
             places,
             ". Look whether its steps may run twice."

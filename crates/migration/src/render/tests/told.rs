@@ -266,7 +266,7 @@ fn a_run_whose_rest_is_refused_says_what_is_done() {
 
     Done, and the app put back after it: `columns`.
 
-    The app is pinned by a manual rollback.
+    For the rest: The app is pinned by a manual rollback.
     "#);
     assert_eq!(states(&story.report), [StepState::Done, StepState::NotRun]);
 }
@@ -751,7 +751,7 @@ fn a_job_that_ran_twice_is_told_with_where() {
 fn a_job_that_may_have_run_once_more_is_told_with_where() {
     let mut verdict = verdict(Reason::Done);
     verdict.facts.unproven = vec![deployment(PUSHED)];
-    let more = "The job may have run once more, in whole or in part: no log shows what it did in deployment `dddddddd`. \
+    let more = "A job of this migration may have run once more, in whole or in part: no log shows what it did in deployment `dddddddd`. \
                 Look whether its steps may run twice.";
     let page = ended(verdict.clone()).comment();
     assert!(
