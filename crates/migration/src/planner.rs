@@ -9,6 +9,8 @@ mod findings;
 mod state;
 mod turn;
 
+pub(crate) use turn::TRIED_AGAIN;
+
 use crate::document::in_backticks;
 use crate::{
     AppView, Estimate, Finding, History, Intent, Key, LedgerView, Observed, OnFailure, Plan,

@@ -45,6 +45,8 @@ pub struct VerdictFacts {
     pub pinned: bool,
     /// Begin marks over all deployments: how many times the job was executed.
     pub executions: u32,
+    /// How many jobs of this authority are proven never to have started, this one included.
+    pub never_started: usize,
     /// Paths of the spec that differ from the baseline and that are not ours (others changed them meanwhile).
     pub changed_by_others: Vec<String>,
     /// Rules in the firewall beside the app's own and the kept ones, as people read them (`ip_addr 203.0.113.7`).

@@ -8,7 +8,7 @@ use crate::job::Ran;
 use crate::scene::Gone;
 use crate::shown::Row;
 use jiff::Timestamp;
-use migration::JobAxis;
+use migration::{JobAxis, Reason};
 
 /// What a sentence claims of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,24 @@ const OF_THE_REST: &str = "For the rest: ";
 /// What must stand in a page where a job ran twice.
 const RAN_TWICE: &str = "may run twice";
 
+/// What somebody is told to do, who then comes, and what that may not be refused with.
+const ADVICE: &[(&str, &str, &[Reason])] = &[
+    (
+        "rerun",
+        "Once the cause is gone, re-run this workflow",
+        &[Reason::NeverStarted],
+    ),
+    (
+        "retry",
+        "with mode `retry`",
+        &[
+            Reason::NeverStarted,
+            Reason::AlreadyFailed,
+            Reason::EarlierUnproven,
+        ],
+    ),
+];
+
 /// Returns the sentences that are judged and stand in a page.
 pub(crate) fn judged(page: &str) -> impl Iterator<Item = &'static str> {
     sentences().filter(move |sentence| page.contains(sentence))
@@ -65,7 +83,8 @@ pub(crate) fn judged(page: &str) -> impl Iterator<Item = &'static str> {
 /// Returns every sentence that is judged.
 pub(crate) fn sentences() -> impl Iterator<Item = &'static str> {
     let claims = SENTENCES.iter().map(|(sentence, _)| *sentence);
-    claims.chain([RAN_TWICE])
+    let advice = ADVICE.iter().map(|(_, advice, _)| *advice);
+    claims.chain([RAN_TWICE]).chain(advice)
 }
 
 impl<'a> Judge<'a> {
@@ -81,6 +100,7 @@ impl<'a> Judge<'a> {
             }
         }
         wrong.extend(self.ran_twice(gone));
+        wrong.extend(self.advice(gone));
         for what in wrong {
             self.broke("C6 page", format!("{} says {what}", gone.role));
         }
@@ -148,6 +168,21 @@ impl<'a> Judge<'a> {
             before.any(|before| before.component == one.component)
         });
         twice.map(|(_, one)| format!("nothing of `{}`, which ran twice", one.component))
+    }
+
+    /// What the run before told its reader to do, and what came of it.
+    fn advice(&self, gone: &Gone) -> Option<String> {
+        let reason = gone.ended.as_ref().map(|ended| ended.reason)?;
+        let mut before = self.played.gone.iter();
+        let before = before.rfind(|one| one.at < gone.started && one.wanted == gone.wanted)?;
+        // A second runner may have had an authority of its own.
+        let heard = |advice: &str| before.role != "second" && before.page.contains(advice);
+        let refused = gone.verdict().is_none();
+        let mut advice = ADVICE.iter();
+        let (_, advice, _) = advice.find(|(role, advice, never)| {
+            *role == gone.role && heard(advice) && refused && never.contains(&reason)
+        })?;
+        Some(format!("{reason:?}, and {} said {advice:?}", before.role))
     }
 
     /// The processes of the jobs that a run put in or followed, until it was gone.

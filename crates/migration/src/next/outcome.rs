@@ -257,6 +257,7 @@ fn facts(plan: &Plan, seen: &Observed, care: &Care) -> VerdictFacts {
         unproven: unproven(plan, seen, care),
         pinned: app.is_some_and(|app| app.pinned.is_some()),
         executions: epoch.map_or(0, |epoch| epoch.executions),
+        never_started: history.never_started(&plan.request.authority),
         changed_by_others: app
             .map(|app| changed_by_others(plan, app, seen, care))
             .unwrap_or_default(),

@@ -24,7 +24,7 @@ use crate::{
 use app_spec::App;
 
 /// How many times an authority whose jobs never started is tried again by itself.
-const TRIED_AGAIN: usize = 2;
+pub(crate) const TRIED_AGAIN: usize = 2;
 
 /// What a request comes to.
 pub(super) enum Turn {

@@ -98,7 +98,7 @@ fn told_first(report: &Report) -> Vec<Words> {
                     step,
                     " ended with ",
                     *code,
-                    "; no step of it ran"
+                    "; no step of the epoch ran"
                 ],
                 LedgerOutcome::Failed {
                     step,
@@ -106,7 +106,7 @@ fn told_first(report: &Report) -> Vec<Words> {
                     check: false,
                 } => words!["step ", step, " ended with ", *code],
                 LedgerOutcome::Unproven { .. } => words!["its log does not prove how it ended"],
-                LedgerOutcome::NeverStarted => words!["it never started, so nothing ran"],
+                LedgerOutcome::NeverStarted => words!["it never started, so nothing of it ran"],
                 LedgerOutcome::Withdrawn => {
                     words!["it gave way to another run without inserting anything"]
                 }

@@ -3,6 +3,7 @@
 use super::headline::{self, app};
 use super::story::{self, State, contained};
 use super::words::{Part, Words, as_sentence, list, name, words};
+use crate::planner::TRIED_AGAIN;
 use crate::{
     Clean, DeploymentAxis, Entry, FirewallAxis, JobAxis, LedgerOutcome, Links, Plan, Reason,
     Report, Severity, StepName, StepState, Verdict,
@@ -93,11 +94,24 @@ fn ended(report: &Report, links: &Links, verdict: &Verdict) -> Vec<Todo> {
         }
         JobAxis::Unproven { .. } => todo.extend(once_more(report, links)),
         JobAxis::NeverStarted => {
-            todo.push(Todo::Say(words![
-                if in_part { "Nothing of the rest ran" } else { "Nothing ran" },
-                " and nothing is used up. Once the cause is gone, re-run this workflow; after two such tries ask for a retry:"
-            ]));
-            todo.extend(command(report, links.retry_command.as_ref()));
+            let nothing = if in_part {
+                "Nothing of the rest ran"
+            } else {
+                "Nothing ran"
+            };
+            let tries = verdict.facts.never_started;
+            todo.push(Todo::Say(if tries > TRIED_AGAIN {
+                words![
+                    nothing, ". As ", tries, " jobs never started, to re-run this workflow puts no other one in. \
+                     See in the deployments why (a build that fails, a newer deployment each time); then ask for a retry:"
+                ]
+            } else {
+                words![
+                    nothing, " and nothing is used up. Once the cause is gone, re-run this workflow; \
+                     where that says that it is not tried again by itself, ask for a retry:"
+                ]
+            }));
+            todo.extend(retry_lines(report, links));
         }
         JobAxis::NotAttempted if verdict.reason == Reason::EarlierUnproven => {
             todo.push(look(None));

@@ -924,7 +924,7 @@ fn a_run_that_never_started_is_told() {
 
     **What to do now**
 
-    Nothing ran and nothing is used up. Once the cause is gone, re-run this workflow; after two such tries ask for a retry:
+    Nothing ran and nothing is used up. Once the cause is gone, re-run this workflow; where that says that it is not tried again by itself, ask for a retry:
 
     ```
     gh workflow run migrate.yml -f mode=retry -f migration=ter-235

@@ -827,3 +827,34 @@ fn a_deployment_of_ours_shows_that_the_job_went_in() {
     );
     assert!(story.report.inserted);
 }
+
+/// Who runs it again and is refused has lost time, and trust.
+#[test]
+fn a_job_that_never_started_is_run_again_only_while_there_are_tries_left() {
+    let told = |tries| {
+        let mut verdict = verdict(Reason::NeverStarted);
+        verdict.job = JobAxis::NeverStarted;
+        verdict.facts.never_started = tries;
+        ended(verdict).comment()
+    };
+    for tries in [1, 2] {
+        let page = told(tries);
+        assert!(
+            page.contains(
+                "re-run this workflow; where that says that it is not tried again by itself"
+            ),
+            "{page}"
+        );
+    }
+    let page = told(3);
+    assert!(
+        page.contains("As 3 jobs never started, to re-run this workflow puts no other one in."),
+        "{page}"
+    );
+    for page in [told(1), told(3)] {
+        assert!(
+            page.contains("-f mode=retry -f migration=ter-235"),
+            "{page}"
+        );
+    }
+}
