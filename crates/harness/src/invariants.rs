@@ -618,6 +618,18 @@ impl<'a> Judge<'a> {
             .collect()
     }
 
+    /// Those of them that any deployment carried: an update that was refused may have been sent twice on the way, and counts as
+    /// applied.
+    fn went_in_by(&self, process: usize) -> BTreeSet<String> {
+        let mut names = self.put_in_by(process);
+        let carried = |name: &String| {
+            self.all_deployments()
+                .any(|one| ours(&one.spec).contains(name))
+        };
+        names.retain(carried);
+        names
+    }
+
     fn all_deployments(&self) -> impl Iterator<Item = &'a Row> {
         let state = self
             .played

@@ -120,7 +120,7 @@ impl<'a> Judge<'a> {
             Claim::NothingSent => !mine.any(|sent| {
                 matches!(sent.call, "apps.update" | "deployments.cancel") && may_have_applied(sent)
             }),
-            Claim::NothingPutIn => self.put_in_by(gone.number).is_empty(),
+            Claim::NothingPutIn => self.went_in_by(gone.number).is_empty(),
             Claim::RolledBack | Claim::NotRolledBack => {
                 let own = verdict.and_then(|verdict| verdict.facts.deployment.as_ref());
                 let own = own.map(|own| own.as_str());

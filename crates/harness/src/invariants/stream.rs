@@ -71,7 +71,7 @@ impl<'a> Judge<'a> {
             Happening::Inserted { job, deployment } => {
                 let name = job.to_string();
                 let carries = |one: &Row| ours(&one.spec).contains(&name);
-                let holds = self.put_in_by(told.gone.number).contains(&name)
+                let holds = self.went_in_by(told.gone.number).contains(&name)
                     && deployment
                         .as_ref()
                         .is_none_or(|id| self.is_own(id, carries));
@@ -219,7 +219,10 @@ impl<'a> Judge<'a> {
         let Some(one) = self.row(id) else {
             return false;
         };
+        // One that is active before its job has run may give way to the one before it again.
+        let comes_back = self.played.knob("post_job_phase").is_some();
         let (exactly, since_then): (&str, &[&str]) = match phase {
+            Phase::Active | Phase::Superseded if comes_back => return true,
             Phase::Active => ("ACTIVE", &["SUPERSEDED", "ERROR"]),
             // One that gives way twice is dated by the last time.
             Phase::Superseded => return one.phase == "SUPERSEDED",

@@ -70,12 +70,7 @@ impl<'a> Judge<'a> {
                 ),
             );
         }
-        // One that was refused may have been sent twice on the way, and counts as applied.
-        let mut put_in = self.put_in_by(gone.number);
-        put_in.retain(|name| {
-            self.all_deployments()
-                .any(|one| ours(&one.spec).contains(name))
-        });
+        let put_in = self.went_in_by(gone.number);
         let headline = ended.report.headline();
         let ran_any = self.played.ran.iter().any(|ran| {
             put_in.contains(&ran.component) && ran.at <= gone.at && !ran.commands.is_empty()

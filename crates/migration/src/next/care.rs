@@ -86,16 +86,16 @@ impl Care {
         let taken_out = seen.doings.claimed_removals.iter().cloned();
         let mut names: BTreeSet<JobName> = in_spec.iter().map(RunRecord::job).collect();
         names.extend(live.into_iter().flatten().chain(taken_out));
-        names.retain(|name| name.key == plan.key && name.epoch < plan.epoch);
-        Self {
-            jobs: names.into_iter().map(|name| cared(name, seen)).collect(),
-            ..Self::of_plan(plan, seen)
-        }
+        Self::of_epochs_before(plan, names, seen)
     }
 
     /// The jobs of all earlier epochs of the plan's migration that any deployment shows.
     pub(crate) fn before(plan: &Plan, seen: &Observed) -> Self {
-        let mut names: BTreeSet<JobName> = seen.deployments.iter().flat_map(carried).collect();
+        let names = seen.deployments.iter().flat_map(carried).collect();
+        Self::of_epochs_before(plan, names, seen)
+    }
+
+    fn of_epochs_before(plan: &Plan, mut names: BTreeSet<JobName>, seen: &Observed) -> Self {
         names.retain(|name| name.key == plan.key && name.epoch < plan.epoch);
         Self {
             jobs: names.into_iter().map(|name| cared(name, seen)).collect(),

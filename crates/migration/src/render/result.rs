@@ -162,6 +162,7 @@ pub fn json(report: &Report) -> Value {
         },
         "executions": facts.map_or(0, |facts| facts.executions),
         "disarmed": facts.map_or(0, |facts| facts.disarmed.len()),
+        "unproven": facts.map_or(0, |facts| facts.unproven.len()),
         "changed_by_others": facts.map_or(0, |facts| facts.changed_by_others.len()),
         "extra_rules": facts.map_or(0, |facts| facts.extra_rules.len()),
         "recorded": facts.is_some_and(|facts| facts.recorded),

@@ -569,6 +569,7 @@ fn the_result_of_a_failed_run_is_codes_ids_and_numbers() {
       },
       "executions": 1,
       "disarmed": 0,
+      "unproven": 0,
       "changed_by_others": 0,
       "extra_rules": 0,
       "recorded": true,
