@@ -14,6 +14,7 @@ use crate::choice::{Act, Choice, Setting, Wants, Who};
 use crate::scene::{APP, BY_HAND, Gone, Played};
 use crate::shown::Row;
 use crate::wire::{PILOT, Sent};
+use app_spec::DeploymentId;
 use jiff::Timestamp;
 use migration::{Authority, Event, Happening, JobName, Reason, RunMode, RunRecord};
 use serde_json::Value;
@@ -637,6 +638,16 @@ impl<'a> Judge<'a> {
             .as_ref()
             .map_or(&self.played.state, |(_, state)| state);
         state.deployments.iter()
+    }
+
+    fn row(&self, id: &DeploymentId) -> Option<&'a Row> {
+        self.all_deployments().find(|one| one.id == id.as_str())
+    }
+
+    /// Whether an update of ours made this deployment, and it is as `fits` says.
+    fn is_own(&self, id: &DeploymentId, fits: impl Fn(&Row) -> bool) -> bool {
+        self.row(id)
+            .is_some_and(|one| one.user.as_deref() == Some(PILOT) && fits(one))
     }
 
     /// C5: we never let anybody in, and write no firewall that we were not asked to write.

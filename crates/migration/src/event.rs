@@ -35,8 +35,8 @@ pub enum Happening {
     PartDone {
         /// The steps.
         steps: Vec<StepName>,
-        /// How the job ended; nothing where another run's did them.
-        verdict: Option<Box<Verdict>>,
+        /// Deployments in which a job of this run that did any may have run, too, and nothing shows what it did there.
+        unproven: Vec<DeploymentId>,
     },
     /// A wait began or its cause changed.
     Waiting(Clean),

@@ -34,8 +34,8 @@ pub struct Report {
     pub refusal: Option<Refusal>,
     /// Steps that are done while others are left: each job of a run may do a part.
     pub part_done: Vec<StepName>,
-    /// How the jobs ended that did them, but for those of other runs.
-    pub parts: Vec<Verdict>,
+    /// Deployments in which the jobs that did them may have run, too.
+    pub part_unproven: Vec<DeploymentId>,
     /// Steps that earlier epochs did, when nothing was left to run.
     pub already_done: Vec<DoneStep>,
     /// Whether the app was cleaned up after another run, when nothing was left to run.
@@ -172,8 +172,8 @@ impl Report {
                 self.cleaned_up = *cleaned_up;
             }
             Happening::AlreadyEnded(ended) => self.ended = Some(ended.clone()),
-            Happening::PartDone { steps, verdict } => {
-                self.parts.extend(verdict.as_deref().cloned());
+            Happening::PartDone { steps, unproven } => {
+                self.part_unproven.extend(unproven.iter().cloned());
                 let new = steps.iter().filter(|step| !self.part_done.contains(step));
                 let new: Vec<StepName> = new.cloned().collect();
                 self.part_done.extend(new);

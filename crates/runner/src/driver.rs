@@ -129,17 +129,14 @@ pub async fn migrate(harbor: &Harbor, request: Request) -> Ended {
         match (verdict.reason, rest) {
             (Reason::Done, None) if !plan.left.is_empty() => {
                 let steps = plan.steps.iter().map(|step| step.name.clone()).collect();
-                let verdict = Some(Box::new(verdict));
-                run.tell.tell(at, Happening::PartDone { steps, verdict });
+                let unproven = verdict.facts.unproven;
+                run.tell.tell(at, Happening::PartDone { steps, unproven });
                 last = Some(plan);
             }
             (Reason::Done, Some(Planned::AlreadyDone(done))) => {
                 let steps = done.into_iter().map(|done| done.step.name).collect();
-                let by_another = Happening::PartDone {
-                    steps,
-                    verdict: None,
-                };
-                run.tell.tell(at, by_another);
+                let unproven = Vec::new();
+                run.tell.tell(at, Happening::PartDone { steps, unproven });
                 return run.ended(verdict);
             }
             // Of the whole, the other run's end counts.

@@ -5,7 +5,7 @@ use crate::actor::ours;
 use crate::choice::FaultName;
 use crate::scene::Gone;
 use crate::shown::Row;
-use crate::wire::{PILOT, Sent};
+use crate::wire::Sent;
 use jiff::{SignedDuration, Timestamp};
 use migration::{CleanUpAxis, DeploymentAxis, JobAxis, JobName, StepState, Verdict};
 use serde_json::Value;
@@ -71,38 +71,34 @@ impl<'a> Judge<'a> {
     ) {
         let facts = &verdict.facts;
         let name = job.to_string();
-        let rows: Vec<&Row> = self.all_deployments().collect();
-        let row = |id: &app_spec::DeploymentId| rows.iter().find(|one| one.id == id.as_str());
         let carries = |one: &Row| ours(&one.spec).contains(&name);
-        let own = facts.deployment.as_ref().and_then(row);
+        let own = facts.deployment.as_ref().and_then(|id| self.row(id));
         // Our updates alone have our user, and of ours an insert alone brings the job in. (One may be applied twice.)
-        let made_by_us = own.is_some_and(|own| carries(own) && own.user.as_deref() == Some(PILOT));
         if let Some(id) = &facts.deployment
-            && !made_by_us
+            && !self.is_own(id, carries)
         {
             wrong.push(format!("{id} is the deployment of `{name}`, and it is not"));
         }
         if let Some(id) = &facts.rollback
-            && !row(id).is_some_and(|one| {
+            && !self.row(id).is_some_and(|one| {
                 one.cause.1 == "AUTO_ROLLBACK" && one.previous.as_ref() == own.map(|own| &own.id)
             })
         {
             wrong.push(format!("{id} rolled `{name}` back, and it did not"));
         }
         if let Some(id) = &facts.clean_up
-            && !row(id).is_some_and(|one| {
-                let later = own.is_none_or(|own| one.created_at >= own.created_at);
-                one.user.as_deref() == Some(PILOT) && !carries(one) && later
+            && !self.is_own(id, |one| {
+                !carries(one) && own.is_none_or(|own| one.created_at >= own.created_at)
             })
         {
             wrong.push(format!("{id} took `{name}` out, and it did not"));
         }
         for id in &facts.carried_by {
-            if !row(id).is_some_and(|one| carries(one)) || Some(id) == facts.deployment.as_ref() {
+            if !self.row(id).is_some_and(carries) || Some(id) == facts.deployment.as_ref() {
                 wrong.push(format!("{id} carried `{name}`, too, and it did not"));
             }
         }
-        let unnamed = rows.iter().find(|one| {
+        let unnamed = self.all_deployments().find(|one| {
             let named = facts.carried_by.iter().chain(&facts.deployment);
             carries(one)
                 && one.created_at + LISTED_LATE < look.at
@@ -152,15 +148,14 @@ impl<'a> Judge<'a> {
         let (Some((id, commit)), Some(look)) = (&facts.live, looks.first()) else {
             return;
         };
-        let was_live = |one: &&Row| match one.phase {
+        let was_live = |one: &Row| match one.phase {
             "ERROR" => self.was_active_before_its_job(one, look),
             "ACTIVE" => one.phase_at <= gone.at,
             "SUPERSEDED" => one.created_at <= gone.at && one.phase_at >= look.at,
             _ => false,
         };
-        let mut rows = self.all_deployments();
-        match rows.find(|one| one.id == id.as_str()) {
-            Some(one) if was_live(&one) => {
+        match self.row(id) {
+            Some(one) if was_live(one) => {
                 if let Some(commit) = commit
                     && one.commit.as_deref() != Some(commit.as_str())
                 {

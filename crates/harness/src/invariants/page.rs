@@ -6,7 +6,6 @@ use super::{Judge, applied, may_have_applied};
 use crate::actor::ours;
 use crate::job::Ran;
 use crate::scene::Gone;
-use crate::shown::Row;
 use jiff::Timestamp;
 use migration::{JobAxis, Reason};
 
@@ -107,40 +106,23 @@ impl<'a> Judge<'a> {
     }
 
     fn holds(&self, gone: &Gone, claim: Claim) -> bool {
-        let verdict = gone.verdict();
-        let mut mine = {
-            let sent = self.played.journal.sent.iter();
-            sent.filter(|sent| sent.process == gone.number)
-        };
         match claim {
             Claim::NoStepRan => {
                 let mut ran = self.ran_for(gone).into_iter();
                 !ran.any(|ran| ran.steps().next().is_some())
             }
-            Claim::NothingSent => !mine.any(|sent| {
-                matches!(sent.call, "apps.update" | "deployments.cancel") && may_have_applied(sent)
+            Claim::NothingSent => !self.played.journal.sent.iter().any(|sent| {
+                let changes = matches!(sent.call, "apps.update" | "deployments.cancel");
+                sent.process == gone.number && changes && may_have_applied(sent)
             }),
             Claim::NothingPutIn => self.went_in_by(gone.number).is_empty(),
-            Claim::RolledBack | Claim::NotRolledBack => {
-                let own = verdict.and_then(|verdict| verdict.facts.deployment.as_ref());
-                let own = own.map(|own| own.as_str());
+            Claim::RolledBack => self.was_rolled_back(gone, gone.at),
+            Claim::NotRolledBack => {
                 // What the last look could not show was not seen.
                 let looks = self.last_looks(gone.number, Timestamp::MAX);
-                let seen = looks
-                    .first()
-                    .map_or(gone.started, |look| look.at - self.list_lag());
-                let by = if claim == Claim::RolledBack {
-                    gone.at
-                } else {
-                    seen
-                };
-                let rolls_back = |one: &Row| {
-                    one.cause.1 == "AUTO_ROLLBACK"
-                        && one.created_at <= by
-                        && own.is_some()
-                        && one.previous.as_deref() == own
-                };
-                self.all_deployments().any(rolls_back) == (claim == Claim::RolledBack)
+                let look = looks.first();
+                let seen = look.map_or(gone.started, |look| look.at - self.list_lag());
+                !self.was_rolled_back(gone, seen)
             }
             Claim::NothingLeft => gone.left.is_empty(),
             // By another run, perhaps.
@@ -149,6 +131,20 @@ impl<'a> Judge<'a> {
                 sent.at <= gone.at && applied(sent) && had == Some(ours(&body["spec"]))
             }),
         }
+    }
+
+    /// Whether the platform had rolled the deployment back by then that a run calls its job's.
+    fn was_rolled_back(&self, gone: &Gone, by: Timestamp) -> bool {
+        let own = gone
+            .verdict()
+            .and_then(|verdict| verdict.facts.deployment.as_ref());
+        own.is_some_and(|own| {
+            self.all_deployments().any(|one| {
+                one.cause.1 == "AUTO_ROLLBACK"
+                    && one.created_at <= by
+                    && one.previous.as_deref() == Some(own.as_str())
+            })
+        })
     }
 
     /// A job that ran twice, and nobody who reads the page would know.

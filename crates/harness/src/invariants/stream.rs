@@ -169,22 +169,11 @@ impl<'a> Judge<'a> {
         if holds { Vec::new() } else { vec![what] }
     }
 
-    /// Whether an update of ours made this deployment, and it is as `fits` says.
-    fn is_own(&self, id: &DeploymentId, fits: impl Fn(&Row) -> bool) -> bool {
-        self.row(id)
-            .is_some_and(|one| one.user.as_deref() == Some(PILOT) && fits(one))
-    }
-
-    fn row(&self, id: &DeploymentId) -> Option<&'a Row> {
-        self.all_deployments().find(|one| one.id == id.as_str())
-    }
-
     /// Whose a deployment is.
     fn has_role(&self, told: &Told<'_>, id: &DeploymentId, role: Role) -> bool {
         let Some(one) = self.row(id) else {
             return false;
         };
-        let made = self.may_have_made(one);
         match role {
             Role::Ours => {
                 let key = told.planned.last().map(|job| &job.key);
@@ -198,14 +187,17 @@ impl<'a> Judge<'a> {
                 let failed = rows.find(|row| Some(&row.id) == one.previous.as_ref());
                 one.cause.1 == "AUTO_ROLLBACK" && failed.is_some_and(|failed| told.carries(failed))
             }
-            Role::CleanUp => made.iter().any(|sent| told.sent(sent)) && !told.carries(one),
+            Role::CleanUp => {
+                let mut made = self.may_have_made(one).into_iter();
+                made.any(|sent| told.sent(sent)) && !told.carries(one)
+            }
             Role::Merge => {
                 let plan = told.gone.plans().next();
                 let commit = plan.and_then(|(_, plan)| plan.request.commit.as_ref());
                 one.commit.as_deref() == commit.map(|commit| commit.as_str())
             }
             // Unless a clear reply to an update of its own named it.
-            Role::Other => match made[..] {
+            Role::Other => match self.may_have_made(one)[..] {
                 [sent] if self.played.knob("put_reply").is_none() => {
                     !told.sent(sent) || sent.fault.is_some() || sent.reply != Some(200)
                 }

@@ -796,8 +796,8 @@ fn a_push_that_carries_the_job_is_followed_and_never_cancelled() {
     }
 }
 
-#[test]
-fn a_copy_that_disarmed_itself_does_not_change_the_verdict() {
+/// A job that is done and out again, of which another deployment carried a copy.
+fn done_and_copied() -> Observed {
     let jobs = [job(NONCE)];
     let rows = [
         deployment("d4", "ACTIVE", "00:55:00", &[]),
@@ -806,7 +806,12 @@ fn a_copy_that_disarmed_itself_does_not_change_the_verdict() {
         deployment("d1", "SUPERSEDED", "00:10:00", &[]),
     ];
     let world = inserted(seen("01:10:00", &[], "d4", &rows), "00:31:00", ours());
-    let world = with_log(with_log(world, "d2", all_done()), "d3", disarmed());
+    with_log(world, "d2", all_done())
+}
+
+#[test]
+fn a_copy_that_disarmed_itself_does_not_change_the_verdict() {
+    let world = with_log(done_and_copied(), "d3", disarmed());
     let verdict = verdict(next(&goal(), &world));
     assert_eq!(verdict.job, JobAxis::Done);
     assert_eq!(verdict.facts.disarmed.len(), 1);
@@ -816,18 +821,9 @@ fn a_copy_that_disarmed_itself_does_not_change_the_verdict() {
 /// It is done, and may have been done twice.
 #[test]
 fn a_copy_whose_log_tells_nothing_is_named() {
-    let jobs = [job(NONCE)];
-    let rows = [
-        deployment("d4", "ACTIVE", "00:55:00", &[]),
-        deployment("d3", "SUPERSEDED", "00:40:00", &jobs),
-        deployment("d2", "SUPERSEDED", "00:31:00", &jobs),
-        deployment("d1", "SUPERSEDED", "00:10:00", &[]),
-    ];
-    let world = inserted(seen("01:10:00", &[], "d4", &rows), "00:31:00", ours());
-    let world = with_log(world, "d2", all_done());
-    let known = with_log(world.clone(), "d3", disarmed());
+    let known = with_log(done_and_copied(), "d3", disarmed());
     assert_eq!(verdict(next(&goal(), &known)).facts.unproven, []);
-    let silent = with_log(world, "d3", Evidence::default());
+    let silent = with_log(done_and_copied(), "d3", Evidence::default());
     let verdict = verdict(next(&goal(), &silent));
     assert_eq!(verdict.job, JobAxis::Done);
     assert_eq!(verdict.facts.unproven, [DeploymentId::new("d3")]);

@@ -65,20 +65,10 @@ pub(crate) fn checks_only(report: &Report) -> bool {
 
 /// Returns the sentences under the headline: what happened, and what is live.
 pub(crate) fn told(report: &Report) -> Vec<Words> {
-    let mut said = told_first(report);
-    match state(report) {
-        // Its notes have them.
-        State::Ended(_) | State::UnderWay => {}
-        State::Refused(_) | State::EndedEarlier(_) | State::AlreadyDone(_) | State::Preview(_) => {
-            said.extend(more_starts(report));
-        }
-    }
-    said
-}
-
-fn told_first(report: &Report) -> Vec<Words> {
-    match state(report) {
-        State::Ended(verdict) => told_of(report, verdict),
+    let mut said = match state(report) {
+        // Its notes tell of more starts, too.
+        State::Ended(verdict) => return told_of(report, verdict),
+        State::UnderWay => return under_way(report),
         State::Refused(refusal) => {
             let why = report.redactor.clean_line(&refusal.message);
             let mut said = done_in_part(report);
@@ -153,8 +143,9 @@ fn told_first(report: &Report) -> Vec<Words> {
             }]
         }
         State::Preview(plan) => vec![previewed(report, plan)],
-        State::UnderWay => under_way(report),
-    }
+    };
+    said.extend(more_starts(report));
+    said
 }
 
 /// What is done all the same, where the rest was not begun here.
@@ -471,13 +462,13 @@ fn more_starts(report: &Report) -> Vec<Words> {
             ]);
         }
     }
-    let ends = report.parts.iter().chain(&report.verdict);
     // Where its own end is not known, that says it all.
     let proven =
         |verdict: &&Verdict| !matches!(verdict.job, JobAxis::Unproven { .. } | JobAxis::Running);
-    let unproven: BTreeSet<&DeploymentId> = ends
-        .filter(proven)
+    let last = report.verdict.iter().filter(proven);
+    let unproven: BTreeSet<&DeploymentId> = last
         .flat_map(|verdict| &verdict.facts.unproven)
+        .chain(&report.part_unproven)
         .collect();
     if !unproven.is_empty() {
         let (noun, places) = in_deployments(unproven);

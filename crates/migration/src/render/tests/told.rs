@@ -233,8 +233,8 @@ fn states(report: &Report) -> Vec<StepState> {
 }
 
 fn part_done(steps: Vec<StepName>) -> Happening {
-    let verdict = None;
-    Happening::PartDone { steps, verdict }
+    let unproven = Vec::new();
+    Happening::PartDone { steps, unproven }
 }
 
 fn already_done(steps: Vec<DoneStep>) -> Happening {
@@ -763,7 +763,7 @@ fn a_job_that_may_have_run_once_more_is_told_with_where() {
     // A part that went before.
     let part = Happening::PartDone {
         steps: vec![step("columns")],
-        verdict: Some(Box::new(verdict.clone())),
+        unproven: verdict.facts.unproven.clone(),
     };
     let story = story().planned(ter235()).inserted().then(1, part);
     let page = story.ended(super::world::verdict(Reason::Done)).comment();
